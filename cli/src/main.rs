@@ -1,0 +1,3 @@
+//! Classifies pictures with ShuffleNet v2.
+
+fn main() {}

@@ -1,0 +1,133 @@
+//! The one error type: what was wrong, where, and what was expected.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Anything that a file, an argument or a machine can get wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be opened or read.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The contents of a file are wrong.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        source: Box<Error>,
+    },
+    /// Bytes are not the format that they claim to be, or break one of its rules.
+    Format {
+        /// The format: `safetensors`, `zip`, `pickle`, ...
+        format: &'static str,
+        /// What is wrong, where, and what was expected.
+        message: String,
+    },
+    /// A tensor that the network needs is not in the file.
+    MissingTensor {
+        /// Its name, in torchvision's naming.
+        name: String,
+        /// The shape it should have; empty where the shape follows from the tensor itself.
+        expected: Vec<usize>,
+    },
+    /// A tensor in the file belongs to no layer of the network.
+    UnexpectedTensor {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A tensor has the wrong shape.
+    TensorShape {
+        /// Its name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape that the network needs.
+        expected: Vec<usize>,
+    },
+    /// A tensor has an element type that is not f64, f32, f16 or bf16.
+    TensorType {
+        /// Its name.
+        name: String,
+        /// The type in the file.
+        found: String,
+    },
+    /// A tensor, or what batch norm makes of it, holds an infinity or a NaN.
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// Row-major index of the first such element.
+        index: usize,
+    },
+    /// An argument of a call is out of range.
+    Argument {
+        /// Which argument.
+        name: &'static str,
+        /// What was passed.
+        found: String,
+        /// What would have been right.
+        expected: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn argument(
+        name: &'static str,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> Error {
+        Error::Argument { name, found: found.to_string(), expected: expected.to_string() }
+    }
+
+    pub(crate) fn format(format: &'static str, message: impl Into<String>) -> Error {
+        Error::Format { format, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::File { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Format { format, message } => write!(f, "not a valid {format} file: {message}"),
+            Error::MissingTensor { name, expected } if expected.is_empty() => {
+                write!(f, "tensor `{name}` is missing")
+            }
+            Error::MissingTensor { name, expected } => {
+                write!(f, "tensor `{name}` is missing, expected with shape {expected:?}")
+            }
+            Error::UnexpectedTensor { name, shape } => write!(
+                f,
+                "tensor `{name}` with shape {shape:?} belongs to no layer of this ShuffleNet v2"
+            ),
+            Error::TensorShape { name, found, expected } => {
+                write!(f, "tensor `{name}` has shape {found:?}, expected {expected:?}")
+            }
+            Error::TensorType { name, found } => {
+                write!(f, "tensor `{name}` has type {found}, expected f64, f32, f16 or bf16")
+            }
+            Error::NotFinite { name, index } => {
+                write!(f, "tensor `{name}` is not finite at element {index}")
+            }
+            Error::Argument { name, found, expected } => {
+                write!(f, "{name} is {found}, expected {expected}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            Error::File { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
