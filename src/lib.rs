@@ -1,6 +1,8 @@
 //! ShuffleNet v2 on phone and desktop CPUs: SIMD kernels, and the network on top of them.
 
+pub mod cpu;
 mod error;
+pub mod kernels;
 pub mod model;
 
 pub use error::Error;

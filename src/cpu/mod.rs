@@ -1,0 +1,172 @@
+//! What this CPU can do, and how much of it may be used.
+
+mod core_type;
+
+pub use core_type::CoreType;
+
+use crate::Error;
+use std::fmt;
+use std::str::FromStr;
+
+/// How far up the instruction sets kernels may go. Later levels are faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// The scalar definition of every kernel; slow.
+    Reference,
+    /// Vector code for any CPU, with the instruction set that the crate was built for. Its results
+    /// differ from the other levels' by rounding.
+    Portable,
+}
+
+impl Level {
+    /// Every level, slowest first.
+    pub const ALL: [Level; 2] = [Level::Reference, Level::Portable];
+
+    /// The name that `SHUFFLENET_CPU` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Reference => "reference",
+            Level::Portable => "portable",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Level, Error> {
+        let found = Level::ALL.into_iter().find(|level| level.name() == text);
+        found.ok_or_else(|| {
+            let names = Level::ALL.map(Level::name).join(", ");
+            Error::argument("CPU level", format!("`{text}`"), format!("one of {names}"))
+        })
+    }
+}
+
+/// The environment variable that masks the CPU: a level, and after a comma a core type.
+pub const MASK_VARIABLE: &str = "SHUFFLENET_CPU";
+
+/// A CPU as kernels see it: what it has, less what was masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    level: Level,
+    core: CoreType,
+}
+
+impl Cpu {
+    /// This machine with everything it has.
+    pub fn detect() -> Cpu {
+        Cpu { level: Level::Portable, core: CoreType::detect() }
+    }
+
+    /// This machine, masked by the environment variable `SHUFFLENET_CPU` where it is set, for example
+    /// to `reference` or `portable,a55`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the variable names no level or core type, or a level that this CPU
+    /// lacks.
+    pub fn from_env() -> Result<Cpu, Error> {
+        match std::env::var(MASK_VARIABLE) {
+            Ok(mask) if !mask.is_empty() => Cpu::detect().masked(&mask),
+            Ok(_) | Err(std::env::VarError::NotPresent) => Ok(Cpu::detect()),
+            Err(_) => Err(Error::argument(MASK_VARIABLE, "not Unicode", "LEVEL[,CORE]")),
+        }
+    }
+
+    /// This CPU under a mask in the words of `SHUFFLENET_CPU`.
+    ///
+    /// # Errors
+    /// As for [`Cpu::from_env`].
+    pub fn masked(self, mask: &str) -> Result<Cpu, Error> {
+        let (level, core) = match mask.split_once(',') {
+            Some((level, core)) => (level, Some(core.trim().parse()?)),
+            None => (mask, None),
+        };
+        let cpu = self.with_level(level.trim().parse()?)?;
+        Ok(core.map_or(cpu, |core| cpu.with_core(core)))
+    }
+
+    /// The same CPU held to a level.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when this CPU lacks the level's instructions.
+    pub fn with_level(self, level: Level) -> Result<Cpu, Error> {
+        let best = Cpu::detect().level;
+        if level > best {
+            return Err(Error::argument("CPU level", level, format!("at most {best} on this CPU")));
+        }
+        Ok(Cpu { level, ..self })
+    }
+
+    /// The same CPU with kernels tuned for another core type.
+    pub fn with_core(self, core: CoreType) -> Cpu {
+        Cpu { core, ..self }
+    }
+
+    /// The highest level that kernels may use.
+    pub fn level(self) -> Level {
+        self.level
+    }
+
+    /// The core type that kernels are tuned for.
+    pub fn core(self) -> CoreType {
+        self.core
+    }
+
+    /// Names of the instruction-set extensions found that matter to kernels, in the operating
+    /// system's spelling. Not reduced by a mask.
+    pub fn features() -> Vec<&'static str> {
+        macro_rules! detected {
+            ($detect:ident: $($name:tt)*) => {
+                [$(($name, std::arch::$detect!($name))),*]
+                    .into_iter()
+                    .filter_map(|(name, has)| has.then_some(name))
+                    .collect()
+            };
+        }
+        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+        return detected!(is_x86_feature_detected:
+            "sse4.1" "avx" "fma" "f16c" "avx2" "avxvnni"
+            "avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vnni" "avx512bf16");
+        #[cfg(target_arch = "aarch64")]
+        return detected!(is_aarch64_feature_detected:
+            "neon" "fp16" "dotprod" "i8mm" "bf16" "sve" "sve2");
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
+        return Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_take_a_level_and_a_core() {
+        let cpu = Cpu::detect();
+        let masked = cpu.masked("reference,a55").unwrap();
+        assert_eq!((masked.level(), masked.core()), (Level::Reference, CoreType::A55));
+        assert_eq!(cpu.masked("portable").unwrap().core(), cpu.core());
+        assert_eq!(
+            cpu.masked("sse9").unwrap_err().to_string(),
+            "CPU level is `sse9`, expected one of reference, portable"
+        );
+        assert_eq!(
+            cpu.masked("portable,a99").unwrap_err().to_string(),
+            "core type is `a99`, expected one of a53, a55, big"
+        );
+    }
+
+    #[test]
+    fn every_level_parses_from_its_name() {
+        for level in Level::ALL {
+            assert_eq!(level.name().parse::<Level>().unwrap(), level);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What kernels are called with: the signature of each kind, written once.
+//!
+//! The structs are `repr(C)` so that kernels in C and assembly read them too. They are made by the
+//! checked functions in this module's siblings and nowhere else.
+
+/// Columns `start .. start + len` of a matrix.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnRange {
+    /// First column.
+    pub start: usize,
+    /// Number of columns.
+    pub len: usize,
+}
+
+impl ColumnRange {
+    /// The column after the last.
+    pub const fn end(self) -> usize {
+        self.start + self.len
+    }
+}
+
+/// Columns of a matrix as a kernel sees them. Strides count elements.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RawView<T> {
+    /// Column 0 of row 0.
+    pub data: T,
+    /// From one row to the next.
+    pub stride: usize,
+    /// Ascending and disjoint, none empty.
+    pub ranges: *const ColumnRange,
+    /// How many ranges.
+    pub range_count: usize,
+}
+
+/// `output[r][n] = bias[n] + sum over k of input[r][k] * weight[k][n]`, as one chain of fused
+/// multiply-adds from the bias in ascending `k`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PointwiseArgs {
+    /// Number of rows (pixels).
+    pub rows: usize,
+    /// Number of input columns, over all ranges.
+    pub inputs: usize,
+    /// Number of output columns, over all ranges.
+    pub outputs: usize,
+    /// The input.
+    pub input: RawView<*const f32>,
+    /// The output; overlaps nothing else.
+    pub output: RawView<*mut f32>,
+    /// Weights in the kernel's [`Layout`](super::Layout).
+    pub weights: *const f32,
+    /// One bias per output, padded with zeros like the weights.
+    pub bias: *const f32,
+    /// Whether `x > 0 ? x : 0` is applied.
+    pub relu: bool,
+}
+
+/// One output row of a 3x3 operation with padding 1: three image rows in, one out.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct WindowArgs {
+    /// First pixels of the rows above, at and below the centre; null where outside the image.
+    pub rows: [*const f32; 3],
+    /// Pixels in an input row.
+    pub input_width: usize,
+    /// From one input pixel to the next, in elements.
+    pub input_stride: usize,
+    /// First pixel of the output row; overlaps nothing else.
+    pub output: *mut f32,
+    /// Pixels in the output row: the input width over the stride, rounded up.
+    pub output_width: usize,
+    /// From one output pixel to the next, in elements.
+    pub output_stride: usize,
+    /// Channels of the output.
+    pub channels: usize,
+    /// `[tap][channel]`, taps row-major; for the stem `[tap][input channel][channel]`; null for pools.
+    pub weights: *const f32,
+    /// From one row of weights to the next, in elements; at least `channels`.
+    pub weight_stride: usize,
+    /// One per channel; null for pools.
+    pub bias: *const f32,
+}
+
+/// Sums of image rows: for every channel, each row is summed left to right from 0, and the row's sum
+/// is added to the channel's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RowSumArgs {
+    /// First pixel of the first row; rows follow each other.
+    pub input: *const f32,
+    /// Number of image rows.
+    pub height: usize,
+    /// Pixels in an image row.
+    pub width: usize,
+    /// From one pixel to the next, in elements.
+    pub stride: usize,
+    /// Number of channels.
+    pub channels: usize,
+    /// One sum per channel, added to.
+    pub sums: *mut f32,
+}
+
+/// A pointwise or fully connected kernel.
+///
+/// # Safety
+/// Every pointer covers what its field describes, and the CPU has the kernel's instructions.
+pub type PointwiseFn = unsafe extern "C" fn(&PointwiseArgs);
+
+/// A stem, depthwise or max pool kernel.
+///
+/// # Safety
+/// Every pointer covers what its field describes, and the CPU has the kernel's instructions.
+pub type WindowFn = unsafe extern "C" fn(&WindowArgs);
+
+/// A row sum kernel.
+///
+/// # Safety
+/// Every pointer covers what its field describes, and the CPU has the kernel's instructions.
+pub type RowSumFn = unsafe extern "C" fn(&RowSumArgs);

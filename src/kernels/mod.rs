@@ -1,0 +1,27 @@
+//! The arithmetic: every operation of the network, by itself.
+//!
+//! Activations are row-major matrices: a row per pixel, a column per channel. A kernel reads and writes
+//! the columns of a [`View`] and nothing else. Each operation is packed once and then run on any number
+//! of views; all arguments are checked.
+//!
+//! In f32, every kernel but the portable ones gives the same bits as the scalar reference: an output
+//! is one chain of fused multiply-adds from the bias, in ascending order of its inputs; ReLU is
+//! `if x > 0 { x } else { 0 }`; taps outside the image are skipped.
+
+mod args;
+mod layout;
+mod matrix_ops;
+mod portable;
+mod reference;
+mod registry;
+mod row_sum;
+mod view;
+mod window_ops;
+
+pub use args::ColumnRange;
+pub use layout::{Layout, Matrix};
+pub use matrix_ops::{FullyConnected, Pointwise};
+pub use registry::{Kernel, Operation, registry, select};
+pub use row_sum::RowSum;
+pub use view::{View, ViewMut};
+pub use window_ops::{Depthwise3x3, MaxPool3x3, StemConvolution, Taps, Window};

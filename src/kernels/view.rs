@@ -1,0 +1,312 @@
+//! Checked views of the matrices that kernels read and write.
+
+use super::args::{ColumnRange, RawView};
+use crate::Error;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Ranges by reference, or a single one inline.
+#[derive(Clone, Copy, Debug)]
+enum Ranges<'a> {
+    One([ColumnRange; 1]),
+    Many(&'a [ColumnRange]),
+}
+
+impl Ranges<'_> {
+    fn as_slice(&self) -> &[ColumnRange] {
+        match self {
+            Ranges::One(range) => range,
+            Ranges::Many(ranges) => ranges,
+        }
+    }
+}
+
+/// Shape of a view: rows, the step between them, and the columns that belong to it.
+#[derive(Clone, Copy, Debug)]
+struct Shape<'a> {
+    rows: usize,
+    stride: usize,
+    columns: usize,
+    ranges: Ranges<'a>,
+}
+
+impl<'a> Shape<'a> {
+    fn new(len: usize, rows: usize, stride: usize, ranges: Ranges<'a>) -> Result<Self, Error> {
+        let (mut end, mut columns) = (0, 0);
+        for range in ranges.as_slice() {
+            let next = range.start.checked_add(range.len).filter(|&next| next <= stride);
+            match next {
+                Some(next) if range.start >= end && range.len > 0 => end = next,
+                _ => {
+                    return Err(Error::argument(
+                        "column range",
+                        format!("{} to {:?}", range.start, next),
+                        format!("not empty, from {end} or later, within the row stride {stride}"),
+                    ));
+                }
+            }
+            columns += range.len;
+        }
+        if columns == 0 {
+            return Err(Error::argument("number of columns", 0, "at least 1"));
+        }
+        let needed = match rows {
+            0 => Some(0),
+            _ => (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(end)),
+        };
+        if needed.is_none_or(|needed| needed > len) {
+            return Err(Error::argument(
+                "length of the data",
+                len,
+                format!("room for {rows} rows of stride {stride} that end at column {end}"),
+            ));
+        }
+        Ok(Shape { rows, stride, columns, ranges })
+    }
+
+    /// The shape of some of the rows, and how many elements of the data come before them.
+    fn slice(self, rows: &Range<usize>) -> Option<(usize, Self)> {
+        let count = rows.end.checked_sub(rows.start)?;
+        let before = if count == 0 { 0 } else { rows.start * self.stride };
+        (rows.end <= self.rows).then_some((before, Shape { rows: count, ..self }))
+    }
+
+    fn one_range(len: usize, rows: usize, stride: usize, columns: usize) -> Result<Self, Error> {
+        Shape::new(len, rows, stride, Ranges::One([ColumnRange { start: 0, len: columns }]))
+    }
+}
+
+/// Columns of a row-major matrix to read: `rows` rows (pixels), `stride` elements apart, of which
+/// only the columns in the ranges belong to the view.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    data: *const f32,
+    shape: Shape<'a>,
+    lifetime: PhantomData<&'a [f32]>,
+}
+
+impl<'a> View<'a> {
+    /// The given columns of `data`; ranges must be ascending, disjoint and not empty.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a range or the data does not fit.
+    pub fn new(
+        data: &'a [f32],
+        rows: usize,
+        stride: usize,
+        ranges: &'a [ColumnRange],
+    ) -> Result<View<'a>, Error> {
+        let shape = Shape::new(data.len(), rows, stride, Ranges::Many(ranges))?;
+        Ok(View { data: data.as_ptr(), shape, lifetime: PhantomData })
+    }
+
+    /// The first `columns` columns of rows that are `stride` elements apart.
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    pub fn strided(
+        data: &'a [f32],
+        rows: usize,
+        stride: usize,
+        columns: usize,
+    ) -> Result<View<'a>, Error> {
+        let shape = Shape::one_range(data.len(), rows, stride, columns)?;
+        Ok(View { data: data.as_ptr(), shape, lifetime: PhantomData })
+    }
+
+    /// Rows of `columns` elements with nothing between them.
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    pub fn dense(data: &'a [f32], rows: usize, columns: usize) -> Result<View<'a>, Error> {
+        View::strided(data, rows, columns, columns)
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Number of columns, over all ranges.
+    pub fn columns(&self) -> usize {
+        self.shape.columns
+    }
+
+    /// Elements from one row to the next.
+    pub fn stride(&self) -> usize {
+        self.shape.stride
+    }
+
+    /// The columns.
+    pub fn ranges(&self) -> &[ColumnRange] {
+        self.shape.ranges.as_slice()
+    }
+
+    /// Some of the rows, or `None` where the view has not all of them.
+    pub fn slice(&self, rows: Range<usize>) -> Option<View<'a>> {
+        let (before, shape) = self.shape.slice(&rows)?;
+        // SAFETY: the data covers every row of the view.
+        let data = unsafe { self.data.add(before) };
+        Some(View { data, shape, lifetime: PhantomData })
+    }
+
+    pub(super) fn as_ptr(&self) -> *const f32 {
+        self.data
+    }
+
+    pub(super) fn raw(&self) -> RawView<*const f32> {
+        let ranges = self.ranges();
+        RawView {
+            data: self.data,
+            stride: self.shape.stride,
+            ranges: ranges.as_ptr(),
+            range_count: ranges.len(),
+        }
+    }
+}
+
+/// Columns of a row-major matrix to write; see [`View`]. Nothing else of the matrix is touched.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    data: *mut f32,
+    shape: Shape<'a>,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> ViewMut<'a> {
+    /// As [`View::new`].
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    pub fn new(
+        data: &'a mut [f32],
+        rows: usize,
+        stride: usize,
+        ranges: &'a [ColumnRange],
+    ) -> Result<ViewMut<'a>, Error> {
+        let shape = Shape::new(data.len(), rows, stride, Ranges::Many(ranges))?;
+        Ok(ViewMut { data: data.as_mut_ptr(), shape, lifetime: PhantomData })
+    }
+
+    /// As [`View::strided`].
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    pub fn strided(
+        data: &'a mut [f32],
+        rows: usize,
+        stride: usize,
+        columns: usize,
+    ) -> Result<ViewMut<'a>, Error> {
+        let shape = Shape::one_range(data.len(), rows, stride, columns)?;
+        Ok(ViewMut { data: data.as_mut_ptr(), shape, lifetime: PhantomData })
+    }
+
+    /// As [`View::dense`].
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    pub fn dense(data: &'a mut [f32], rows: usize, columns: usize) -> Result<ViewMut<'a>, Error> {
+        ViewMut::strided(data, rows, columns, columns)
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    /// Number of columns, over all ranges.
+    pub fn columns(&self) -> usize {
+        self.shape.columns
+    }
+
+    /// Elements from one row to the next.
+    pub fn stride(&self) -> usize {
+        self.shape.stride
+    }
+
+    /// The columns.
+    pub fn ranges(&self) -> &[ColumnRange] {
+        self.shape.ranges.as_slice()
+    }
+
+    /// Some of the rows, or `None` where the view has not all of them.
+    pub fn slice(&mut self, rows: Range<usize>) -> Option<ViewMut<'_>> {
+        let (before, shape) = self.shape.slice(&rows)?;
+        // SAFETY: the data covers every row of the view.
+        let data = unsafe { self.data.add(before) };
+        Some(ViewMut { data, shape, lifetime: PhantomData })
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.data
+    }
+
+    pub(super) fn raw(&mut self) -> RawView<*mut f32> {
+        let ranges = self.shape.ranges.as_slice();
+        RawView {
+            data: self.data,
+            stride: self.shape.stride,
+            ranges: ranges.as_ptr(),
+            range_count: ranges.len(),
+        }
+    }
+}
+
+/// Walks two equally long lists of ranges together: `(column here, column there, length, columns
+/// before)` of every piece that is contiguous in both.
+pub(super) fn zip_ranges(
+    a: &[ColumnRange],
+    b: &[ColumnRange],
+    mut piece: impl FnMut(usize, usize, usize, usize),
+) {
+    let (mut i, mut j, mut in_a, mut in_b, mut before) = (0, 0, 0, 0, 0);
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        let len = (x.len - in_a).min(y.len - in_b);
+        piece(x.start + in_a, y.start + in_b, len, before);
+        before += len;
+        in_a += len;
+        in_b += len;
+        if in_a == x.len {
+            (i, in_a) = (i + 1, 0);
+        }
+        if in_b == y.len {
+            (j, in_b) = (j + 1, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: usize, len: usize) -> ColumnRange {
+        ColumnRange { start, len }
+    }
+
+    #[test]
+    fn only_views_that_fit_are_made() {
+        let data = [0.0; 20];
+        let view =
+            |rows, stride, ranges: &[ColumnRange]| View::new(&data, rows, stride, ranges).is_ok();
+        assert!(view(2, 10, &[range(0, 4), range(4, 6)]));
+        assert!(view(3, 8, &[range(1, 3)])); // the last row ends at element 20
+        assert!(!view(3, 8, &[range(1, 4)]));
+        assert!(view(0, 8, &[range(0, 8)]));
+        assert!(!view(2, 10, &[]));
+        assert!(!view(2, 10, &[range(3, 0)]));
+        assert!(!view(2, 10, &[range(0, 4), range(3, 2)]));
+        assert!(!view(2, 10, &[range(4, 4), range(0, 2)]));
+        assert!(!view(2, 10, &[range(8, 3)]));
+        assert!(!view(2, 10, &[range(usize::MAX, 2)]));
+        assert!(!view(usize::MAX, 10, &[range(0, 2)]));
+    }
+
+    #[test]
+    fn ranges_are_cut_where_either_list_ends() {
+        let mut pieces = Vec::new();
+        let (a, b) = ([range(0, 3), range(5, 4)], [range(2, 1), range(10, 6)]);
+        zip_ranges(&a, &b, |x, y, len, before| pieces.push((x, y, len, before)));
+        assert_eq!(pieces, [(0, 2, 1, 0), (1, 10, 2, 1), (5, 12, 4, 3)]);
+    }
+}
