@@ -4,5 +4,6 @@ pub mod cpu;
 mod error;
 pub mod kernels;
 pub mod model;
+mod plan;
 
 pub use error::Error;

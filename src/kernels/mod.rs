@@ -9,6 +9,7 @@
 //! `if x > 0 { x } else { 0 }`; taps outside the image are skipped.
 
 mod args;
+mod float_env;
 mod layout;
 mod matrix_ops;
 mod portable;
@@ -19,6 +20,7 @@ mod view;
 mod window_ops;
 
 pub use args::ColumnRange;
+pub(crate) use float_env::DefaultFloatEnv;
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise};
 pub use registry::{Kernel, Operation, registry, select};

@@ -1,0 +1,101 @@
+//! The floating-point environment. Rounding mode and flush-to-zero belong to the thread, and programs
+//! change them: one linked with `-ffast-math` flushes subnormals, which would change results.
+
+/// While it lives, this thread rounds to nearest and keeps subnormals; then the caller's settings,
+/// status flags included, are back.
+pub(crate) struct DefaultFloatEnv {
+    saved: Control,
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+mod control {
+    pub(super) type Control = u32;
+    /// All exceptions masked, round to nearest, no flush to zero, subnormal inputs kept.
+    pub(super) const DEFAULT: Control = 0x1f80;
+
+    #[inline]
+    pub(super) fn read() -> Control {
+        let mut control: Control = 0;
+        // SAFETY: stores the control register into a local.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut control, options(nostack)) };
+        control
+    }
+
+    #[inline]
+    pub(super) fn write(control: Control) {
+        // SAFETY: loads the control register; no reserved bit is set, since the value is the default
+        // or was read from the register.
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &control, options(nostack)) };
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod control {
+    pub(super) type Control = u64;
+    /// Round to nearest, no flush to zero, no traps.
+    pub(super) const DEFAULT: Control = 0;
+
+    #[inline]
+    pub(super) fn read() -> Control {
+        let control: Control;
+        // SAFETY: FPCR may be read from user space.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) control, options(nomem, nostack)) };
+        control
+    }
+
+    #[inline]
+    pub(super) fn write(control: Control) {
+        // SAFETY: FPCR may be written from user space; the value is the default or was read from it.
+        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) control, options(nostack)) };
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
+mod control {
+    pub(super) type Control = ();
+    pub(super) const DEFAULT: Control = ();
+    pub(super) fn read() -> Control {}
+    pub(super) fn write((): Control) {}
+}
+
+use control::Control;
+
+impl DefaultFloatEnv {
+    pub(crate) fn enter() -> DefaultFloatEnv {
+        let saved = control::read();
+        control::write(control::DEFAULT);
+        DefaultFloatEnv { saved }
+    }
+}
+
+impl Drop for DefaultFloatEnv {
+    fn drop(&mut self) {
+        control::write(self.saved);
+    }
+}
+
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests {
+    use super::*;
+    use std::hint::black_box;
+
+    #[test]
+    fn subnormals_survive_inside_and_the_callers_setting_returns() {
+        let flushing =
+            if cfg!(target_arch = "aarch64") { 1 << 24 } else { control::DEFAULT as u64 | 0x8040 };
+        let halve = || black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5));
+        let before = control::read();
+        control::write(flushing as Control);
+        let outside = halve();
+        let inside = {
+            let _guard = DefaultFloatEnv::enter();
+            halve()
+        };
+        let after = control::read();
+        control::write(before);
+        assert_eq!(outside, 0.0);
+        assert!(inside > 0.0);
+        // The multiplication may have raised status flags, the low six bits on x86.
+        assert_eq!(after as u64 & !0x3f, flushing);
+    }
+}

@@ -1,0 +1,121 @@
+//! A model ready to run: planned and packed.
+
+use super::{ChannelOrder, Plan};
+use crate::Error;
+use crate::cpu::Cpu;
+use crate::kernels::{Layout, Matrix, Operation, Taps, select};
+use crate::model::{Architecture, Layer, LayerKind, LayerWeights, Model, Preprocessing};
+use std::fmt;
+use std::sync::Arc;
+
+/// A model with its plan and its packed weights. Immutable, cheap to clone, shared by any number of
+/// [`Session`](crate::Session)s on any threads.
+#[derive(Clone)]
+pub struct Network(Arc<Inner>);
+
+struct Inner {
+    architecture: Architecture,
+    preprocessing: Preprocessing,
+    cpu: Cpu,
+    layers: Vec<Layer>,
+    plan: Plan,
+    weights: Vec<Packed>,
+}
+
+/// One layer's weights.
+enum Packed {
+    Taps(Arc<Taps>),
+    Matrix(Arc<Matrix>),
+}
+
+impl Network {
+    /// Plans and packs a model for this CPU, or for as much of it as `SHUFFLENET_CPU` allows.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when `SHUFFLENET_CPU` is wrong.
+    pub fn new(model: Model) -> Result<Network, Error> {
+        Ok(Network::for_cpu(model, Cpu::from_env()?))
+    }
+
+    /// Plans and packs a model for the kernels of the given CPU. Sessions with another mask still run
+    /// on it, with weights repacked for themselves.
+    pub fn for_cpu(model: Model, cpu: Cpu) -> Network {
+        let (architecture, weights, preprocessing) = model.into_parts();
+        let (plan, layers) = (Plan::new(&architecture), architecture.layers());
+        // Each layer's unpacked weights are freed as soon as it is packed.
+        let packed = weights.into_iter().zip(&layers).zip(plan.orders());
+        let weights = packed.map(|((weights, layer), order)| pack(cpu, layer, order, weights));
+        let weights = weights.collect();
+        Network(Arc::new(Inner { architecture, preprocessing, cpu, layers, plan, weights }))
+    }
+
+    /// Widths, depths and class count.
+    pub fn architecture(&self) -> &Architecture {
+        &self.0.architecture
+    }
+
+    /// How pictures are prepared for this model.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.0.preprocessing
+    }
+
+    /// Every layer with weights, as [`Architecture::layers`] lists them.
+    pub fn layers(&self) -> &[Layer] {
+        &self.0.layers
+    }
+
+    /// Where every channel lies.
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// The CPU that the weights are packed for.
+    pub fn cpu(&self) -> Cpu {
+        self.0.cpu
+    }
+
+    /// The weights of layer number `layer`, a stem or depthwise convolution.
+    pub(crate) fn taps(&self, layer: usize) -> Arc<Taps> {
+        match &self.0.weights[layer] {
+            Packed::Taps(taps) => Arc::clone(taps),
+            Packed::Matrix(_) => unreachable!("layer {layer} has a matrix"),
+        }
+    }
+
+    /// The weights of layer number `layer`, a pointwise convolution or `fc`, in a layout.
+    pub(crate) fn matrix(&self, layer: usize, layout: Layout) -> Arc<Matrix> {
+        match &self.0.weights[layer] {
+            Packed::Matrix(matrix) if matrix.layout() == layout => Arc::clone(matrix),
+            Packed::Matrix(matrix) => Arc::new(matrix.to_layout(layout)),
+            Packed::Taps(_) => unreachable!("layer {layer} has taps"),
+        }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Network({:?})", self.0.architecture)
+    }
+}
+
+/// Packs one layer, its channels in the plan's order.
+fn pack(cpu: Cpu, layer: &Layer, order: &ChannelOrder, weights: LayerWeights) -> Packed {
+    let LayerWeights { weight, bias } = weights;
+    let bias = |n: usize| bias[order.outputs[n]];
+    let matrix = |operation| {
+        let layout = select(cpu, operation).layout().unwrap_or(Layout::RowMajor);
+        let element =
+            |k: usize, n: usize| weight[order.outputs[n] * layer.inputs + order.inputs[k]];
+        let matrix = Matrix::from_elements(layout, layer.inputs, layer.outputs, element, bias);
+        Packed::Matrix(Arc::new(matrix))
+    };
+    let taps = |taps: usize, element: &dyn Fn(usize, usize) -> f32| {
+        Packed::Taps(Arc::new(Taps::from_elements(taps, layer.outputs, element, bias)))
+    };
+    match layer.kind {
+        LayerKind::Stem => taps(27, &|t, c| weight[order.outputs[c] * 27 + t % 3 * 9 + t / 3]),
+        LayerKind::Depthwise { .. } => taps(9, &|t, c| weight[order.outputs[c] * 9 + t]),
+        LayerKind::Pointwise => matrix(Operation::Pointwise),
+        LayerKind::FullyConnected => matrix(Operation::FullyConnected),
+    }
+}
