@@ -2,8 +2,12 @@
 
 pub mod cpu;
 mod error;
+pub mod image;
 pub mod kernels;
 pub mod model;
 mod plan;
+mod session;
 
 pub use error::Error;
+pub use plan::{Network, Plan, StagePlan, UnitPlan};
+pub use session::{Activation, Input, Output, Session, SessionOptions, softmax, top_k};

@@ -1,0 +1,88 @@
+//! From a picture of any size to the square that a network looks at.
+
+use super::{Pixels, Resizer};
+use crate::Error;
+use crate::model::Preprocessing;
+
+/// Torchvision's evaluation transform on a Pillow image, up to the 8-bit crop: the shorter side is
+/// resized (bilinear, antialiased), the middle is cut out, and black fills what the resized picture
+/// does not cover. Made for one source size; weights and buffers are kept between pictures, and only
+/// the pixels of the crop are computed.
+pub struct Preprocessor {
+    resizer: Resizer,
+    crop: usize,
+    /// Black columns on the left and rows on top.
+    padding: (usize, usize),
+}
+
+impl Preprocessor {
+    /// A preprocessor for pictures of `width` x `height` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a picture, a `resize` or a `crop` of size 0, a side above 2^20 pixels,
+    /// or sizes that would take more than 1 GiB.
+    pub fn new(
+        preprocessing: &Preprocessing,
+        width: usize,
+        height: usize,
+    ) -> Result<Preprocessor, Error> {
+        let Preprocessing { resize, crop, .. } = *preprocessing;
+        for (name, size) in [("width", width), ("height", height), ("resize", resize)] {
+            if size == 0 {
+                return Err(Error::argument(name, size, "at least 1"));
+            }
+        }
+        let too_large = || Error::argument("crop", crop, "a smaller size, at least 1");
+        if crop == 0 || crop.checked_mul(crop).and_then(|area| area.checked_mul(3)).is_none() {
+            return Err(too_large());
+        }
+        let shorter = width.min(height);
+        // The shorter side becomes `resize` and the longer keeps the ratio, rounded down.
+        let resized = |side: usize| {
+            let size = resize as u128 * side as u128 / shorter as u128;
+            usize::try_from(size).map_err(|_| {
+                Error::argument("resize", resize, format!("less, for {width} x {height} pixels"))
+            })
+        };
+        let resized = (resized(width)?, resized(height)?);
+        let (columns, rows) = (centre(resized.0, crop), centre(resized.1, crop));
+        Ok(Preprocessor {
+            resizer: Resizer::cropped(
+                (width, height),
+                resized,
+                columns..columns + crop.min(resized.0),
+                rows..rows + crop.min(resized.1),
+            )?,
+            crop,
+            padding: (crop.saturating_sub(resized.0) / 2, crop.saturating_sub(resized.1) / 2),
+        })
+    }
+
+    /// Height and width of the square, in pixels.
+    pub fn crop(&self) -> usize {
+        self.crop
+    }
+
+    /// Writes the square into `out`: crop x crop x 3 bytes, RGB. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a picture of another size than the preprocessor was made for, or `out`
+    /// of another length.
+    pub fn run(&mut self, pixels: &Pixels<'_>, out: &mut [u8]) -> Result<(), Error> {
+        let stride = 3 * self.crop;
+        if out.len() != self.crop * stride {
+            return Err(Error::argument("output length", out.len(), self.crop * stride));
+        }
+        if self.resizer.output_size() != (self.crop, self.crop) {
+            out.fill(0);
+        }
+        let (left, top) = self.padding;
+        self.resizer.run_strided(pixels, &mut out[top * stride + 3 * left..], stride)
+    }
+}
+
+/// Where a centre crop begins: half of what is left over, a half rounded to even as Python does.
+fn centre(size: usize, crop: usize) -> usize {
+    let left_over = size.saturating_sub(crop);
+    left_over / 2 + (left_over % 2) * (left_over / 2 % 2)
+}
