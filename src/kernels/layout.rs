@@ -53,6 +53,15 @@ impl AlignedFloats {
     pub(crate) fn zeroed(len: usize) -> AlignedFloats {
         AlignedFloats { lines: vec![Line::zeroed(); len.div_ceil(16)].into(), len }
     }
+
+    /// `None` where there is not so much memory.
+    pub(crate) fn try_zeroed(len: usize) -> Option<AlignedFloats> {
+        let count = len.div_ceil(16);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).ok()?;
+        lines.resize(count, Line::zeroed());
+        Some(AlignedFloats { lines: lines.into(), len })
+    }
 }
 
 impl std::ops::Deref for AlignedFloats {

@@ -21,6 +21,7 @@ mod window_ops;
 
 pub use args::ColumnRange;
 pub(crate) use float_env::DefaultFloatEnv;
+pub(crate) use layout::AlignedFloats;
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise};
 pub use registry::{Kernel, Operation, registry, select};

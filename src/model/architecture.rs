@@ -148,6 +148,42 @@ impl Architecture {
         layers
     }
 
+    /// Height and width of every layer's output, for images of that height and width (each at least
+    /// 1), in the order of [`Architecture::layers`].
+    pub fn output_sizes(&self, height: usize, width: usize) -> Vec<(usize, usize)> {
+        let mut unit = (height, width);
+        let mut sizes = Vec::new();
+        for layer in self.layers() {
+            let scaled = |(h, w)| (layer.output_size(h), layer.output_size(w));
+            // Both branches of a unit start from its input.
+            let size = match (layer.kind, layer.name.as_str()) {
+                (LayerKind::Stem, _) => {
+                    let (h, w) = scaled(unit);
+                    unit = (h.div_ceil(2), w.div_ceil(2)); // the max pool
+                    (h, w)
+                }
+                (LayerKind::FullyConnected, _) => (1, 1),
+                (_, name) if name.ends_with("branch2.3") => {
+                    unit = scaled(unit);
+                    unit
+                }
+                (LayerKind::Pointwise, name) if name.ends_with("branch1.2") => {
+                    (unit.0.div_ceil(2), unit.1.div_ceil(2))
+                }
+                _ => scaled(unit),
+            };
+            sizes.push(size);
+        }
+        sizes
+    }
+
+    /// Multiply-adds of an image of that height and width, without biases and pooling.
+    pub fn macs(&self, height: usize, width: usize) -> usize {
+        let sizes = self.output_sizes(height, width);
+        let layers = self.layers();
+        layers.iter().zip(sizes).map(|(l, (h, w))| l.macs_per_pixel() * h * w).sum()
+    }
+
     /// Learned parameters as torchvision counts them: weights, two per batch norm channel, and the
     /// bias of `fc`.
     pub fn parameters(&self) -> usize {
@@ -169,6 +205,14 @@ mod tests {
             [Architecture::X0_5, Architecture::X1_0, Architecture::X1_5, Architecture::X2_0]
                 .map(|a| a.parameters());
         assert_eq!(found, [1_366_792, 2_278_604, 3_503_624, 7_393_996]);
+    }
+
+    #[test]
+    fn macs_are_the_papers() {
+        let found =
+            [Architecture::X0_5, Architecture::X1_0, Architecture::X1_5, Architecture::X2_0]
+                .map(|a| (a.macs(224, 224) as f64 / 1e5).round() / 10.0);
+        assert_eq!(found, [40.5, 144.9, 295.8, 583.3]);
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(crate) enum Bands {
     Unfused,
 }
 
-/// Bytes that a band's scratch rows may take: most of a 32 KiB first-level data cache.
-const BAND_BYTES: usize = 28 * 1024;
+/// Floats that a band's scratch rows may take: most of a 32 KiB first-level data cache.
+const BAND_FLOATS: usize = 7 * 1024;
 
 /// Stem convolution and max pool.
 #[derive(Clone, Debug)]
@@ -147,7 +147,12 @@ struct Allocator {
 
 /// Regions start at a cache line.
 fn aligned(len: usize) -> usize {
-    len.next_multiple_of(16)
+    len.saturating_add(15) & !15
+}
+
+/// A size in floats. Absurd ones saturate, so that the arena is refused as too large.
+fn volume<const N: usize>(sizes: [usize; N]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
 }
 
 impl Allocator {
@@ -157,13 +162,13 @@ impl Allocator {
         };
         let (even, odd) = (largest(0), largest(1));
         let shared = bands != Bands::Unfused;
-        let end = if shared { even + odd } else { 0 };
+        let end = if shared { even.saturating_add(odd) } else { 0 };
         Allocator { shared, buffers: [0, even], scratch: end, end }
     }
 
     fn bump(&mut self, len: usize) -> Region {
         let region = Region { offset: self.end, len };
-        self.end += aligned(len);
+        self.end = self.end.saturating_add(aligned(len));
         region
     }
 
@@ -180,7 +185,7 @@ impl Allocator {
         let mut end = if self.shared { self.scratch } else { self.end };
         let regions = lens.map(|len| {
             let region = Region { offset: end, len };
-            end += aligned(len);
+            end = end.saturating_add(aligned(len));
             region
         });
         self.end = self.end.max(end);
@@ -189,10 +194,10 @@ impl Allocator {
 }
 
 impl Bands {
-    /// Output rows in a band; `bytes(rows)` is the scratch that a band of so many rows takes.
-    fn height(self, rows: usize, bytes: impl Fn(usize) -> usize) -> usize {
+    /// Output rows in a band; `floats(rows)` is the scratch that a band of so many rows takes.
+    fn height(self, rows: usize, floats: impl Fn(usize) -> usize) -> usize {
         match self {
-            Bands::Auto => (1..=rows).take_while(|&n| bytes(n) <= BAND_BYTES).last().unwrap_or(1),
+            Bands::Auto => (1..=rows).take_while(|&n| floats(n) <= BAND_FLOATS).last().unwrap_or(1),
             Bands::Rows(n) => n.clamp(1, rows),
             Bands::Unfused => rows,
         }
@@ -214,16 +219,16 @@ impl Schedule {
 
         // Buffers: the pool's output, then the stages'.
         let mut size = pool;
-        let mut lens = vec![pool[0] * pool[1] * architecture.stem_channels];
+        let mut lens = vec![volume([pool[0], pool[1], architecture.stem_channels])];
         for stage in &architecture.stages {
             size = halved(size);
-            lens.push(size[0] * size[1] * stage.channels);
+            lens.push(volume([size[0], size[1], stage.channels]));
         }
         let mut allocator = Allocator::new(&lens, bands);
 
         let channels = architecture.stem_channels;
-        let conv_rows = |band| ring_rows(band, 2, conv[0]) * conv[1] * channels;
-        let band = bands.height(pool[0], |band| 4 * (conv_rows(band) + 9 * width));
+        let conv_rows = |band| volume([ring_rows(band, 2, conv[0]), conv[1], channels]);
+        let band = bands.height(pool[0], |band| conv_rows(band).saturating_add(9 * width));
         let [image_ring, conv_ring] = allocator.scratch([9 * width, conv_rows(band)]);
         let mut input = allocator.buffer(0, lens[0]);
         let mut steps = vec![Step::Stem(StemStep {
@@ -247,11 +252,14 @@ impl Schedule {
             for (u, unit) in planned.units.iter().enumerate() {
                 if u == 0 {
                     let scratch = |band| {
-                        let ring = ring_rows(band, 2, input_size[0]) * input_size[1] * half;
-                        [ring, band * width * inputs, band * width * half]
+                        [
+                            volume([ring_rows(band, 2, input_size[0]), input_size[1], half]),
+                            volume([band, width, inputs]),
+                            volume([band, width, half]),
+                        ]
                     };
-                    let bytes = |band| 4 * scratch(band).iter().sum::<usize>();
-                    let band = bands.height(rows, bytes);
+                    let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
+                    let band = bands.height(rows, floats);
                     let [ring, branch1_rows, branch2_rows] = allocator.scratch(scratch(band));
                     steps.push(Step::Downsample(DownsampleStep {
                         layer,
@@ -272,10 +280,14 @@ impl Schedule {
                     }));
                     layer += 5;
                 } else {
-                    let scratch =
-                        |band| [ring_rows(band, 1, rows) * width * half, band * width * half];
-                    let bytes = |band| 4 * scratch(band).iter().sum::<usize>();
-                    let band = bands.height(rows, bytes);
+                    let scratch = |band| {
+                        [
+                            volume([ring_rows(band, 1, rows), width, half]),
+                            volume([band, width, half]),
+                        ]
+                    };
+                    let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
+                    let band = bands.height(rows, floats);
                     let [ring, band_rows] = allocator.scratch(scratch(band));
                     steps.push(Step::Unit(UnitStep {
                         layer,
@@ -296,9 +308,9 @@ impl Schedule {
         }
 
         let features = architecture.feature_channels;
-        let row = size[1] * features;
-        let band = bands.height(size[0], |band| 4 * band * row);
-        let [rows] = allocator.scratch([band * row]);
+        let row = volume([size[1], features]);
+        let band = bands.height(size[0], |band| volume([band, row]));
+        let [rows] = allocator.scratch([volume([band, row])]);
         steps.push(Step::Head(HeadStep {
             layer,
             size,

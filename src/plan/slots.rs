@@ -46,8 +46,8 @@ impl StageSlots {
         // The label of a channel is the unit that consumes it; `units` stands for the next stage.
         let mut labels: Vec<Vec<usize>> =
             (0..units).map(|u| vec![units; if u == 0 { channels } else { half }]).collect();
-        for unit in 1..units {
-            for &(made_by, i) in &names[unit - 1][half..] {
+        for (unit, before) in (1..units).zip(&names) {
+            for &(made_by, i) in &before[half..] {
                 labels[made_by][i] = unit;
             }
         }
@@ -56,20 +56,15 @@ impl StageSlots {
         let mut columns = labels[0].clone();
         columns.sort_unstable();
         let mut slots = vec![assign(&labels[0], &columns, 0..channels)];
-        for unit in 1..units {
+        for (unit, labels) in labels.iter().enumerate().skip(1) {
             let freed: Vec<usize> = (0..channels).filter(|&c| columns[c] == unit).collect();
-            fill(unit, units, &labels[unit], &freed, &mut columns);
-            slots.push(assign(&labels[unit], &columns, freed.iter().copied()));
+            fill(unit, units, labels, &freed, &mut columns);
+            slots.push(assign(labels, &columns, freed.iter().copied()));
         }
 
         let column = |&(unit, i): &Channel| slots[unit][i];
         let order = names.iter().map(|names| names.iter().map(column).collect()).collect();
         StageSlots { slots, order }
-    }
-
-    /// The columns that unit `unit` (not 0) reads, and then writes.
-    pub fn ranges(&self, unit: usize) -> Vec<ColumnRange> {
-        ranges(&self.slots[unit])
     }
 }
 
@@ -226,7 +221,7 @@ mod tests {
             let mut consumed: Vec<Option<Channel>> =
                 order[channels / 2..].iter().map(|&channel| Some(channel)).collect();
             let mut read: Vec<Option<Channel>> = Vec::new();
-            for range in slots.ranges(unit) {
+            for range in ranges(&slots.slots[unit]) {
                 read.extend_from_slice(&buffer[range.start..range.end()]);
             }
             consumed.sort_unstable();
@@ -239,7 +234,7 @@ mod tests {
         let last = slots.order.last().unwrap();
         let found: Vec<Channel> = last.iter().map(|&column| buffer[column].unwrap()).collect();
         assert_eq!(found, plain_order(channels, units));
-        (1..units).map(|unit| slots.ranges(unit).len()).collect()
+        (1..units).map(|unit| ranges(&slots.slots[unit]).len()).collect()
     }
 
     #[test]

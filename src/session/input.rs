@@ -1,0 +1,47 @@
+//! One image, in any of the forms that a run takes.
+
+use crate::Error;
+use crate::image::{Normalization, Pixels};
+
+/// One image of the session's size.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// 8-bit pixels; normalised with the network's mean and standard deviation.
+    Pixels(Pixels<'a>),
+    /// Normalised floats, `[height][width][red, green, blue]`.
+    Nhwc(&'a [f32]),
+    /// Normalised floats, `[red, green, blue][height][width]`.
+    Nchw(&'a [f32]),
+}
+
+impl Input<'_> {
+    pub(super) fn check(&self, [height, width]: [usize; 2]) -> Result<(), Error> {
+        match self {
+            Input::Pixels(pixels) if [pixels.height(), pixels.width()] != [height, width] => {
+                let found = format!("{} x {}", pixels.height(), pixels.width());
+                Err(Error::argument("size of the image", found, format!("{height} x {width}")))
+            }
+            Input::Nhwc(floats) | Input::Nchw(floats) if floats.len() != 3 * height * width => {
+                let expected = format!("3 x {height} x {width}");
+                Err(Error::argument("number of floats in the image", floats.len(), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes row `y` as red, green and blue of each pixel.
+    pub(super) fn row(&self, y: usize, normalization: &Normalization, out: &mut [f32]) {
+        match self {
+            Input::Pixels(pixels) => normalization.row(pixels, y, out),
+            Input::Nhwc(floats) => out.copy_from_slice(&floats[y * out.len()..][..out.len()]),
+            Input::Nchw(floats) => {
+                let width = out.len() / 3;
+                for (colour, plane) in floats.chunks_exact(floats.len() / 3).enumerate() {
+                    for (pixel, &value) in out.chunks_exact_mut(3).zip(&plane[y * width..]) {
+                        pixel[colour] = value;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Results, and what is usually wanted of them.
+
+/// The results of a run, in the session's memory until the next run.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    features: &'a [f32],
+    logits: &'a [f32],
+    images: usize,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(features: &'a [f32], logits: &'a [f32], images: usize) -> Output<'a> {
+        Output { features, logits, images }
+    }
+
+    /// Number of images that ran.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
+    /// The pooled features of every image, `[image][feature]`.
+    pub fn features(&self) -> &'a [f32] {
+        self.features
+    }
+
+    /// The logits of every image, `[image][class]`.
+    pub fn logits(&self) -> &'a [f32] {
+        self.logits
+    }
+
+    /// One image's logits, or `None` where there is no such image.
+    pub fn logits_of(&self, image: usize) -> Option<&'a [f32]> {
+        self.logits.chunks_exact(self.logits.len() / self.images).nth(image)
+    }
+}
+
+/// Turns logits into probabilities in place. Computed in f64 from the largest logit down, so that no
+/// finite logit overflows. Where a logit is NaN or infinite, so may the results be.
+pub fn softmax(logits: &mut [f32]) {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x));
+    let exp = |x: f32| (f64::from(x) - f64::from(max)).exp();
+    let sum: f64 = logits.iter().map(|&x| exp(x)).sum();
+    for logit in logits {
+        *logit = (exp(*logit) / sum) as f32;
+    }
+}
+
+/// The `k` largest values with their classes, the largest first; of equal values the lower class is
+/// first. Fewer where there are fewer classes. NaN counts as the smallest.
+pub fn top_k(values: &[f32], k: usize) -> Vec<(usize, f32)> {
+    let mut ranked: Vec<(usize, f32)> = values.iter().copied().enumerate().collect();
+    let key = |x: f32| if x.is_nan() { f32::NEG_INFINITY } else { x };
+    ranked.sort_by(|a, b| key(b.1).total_cmp(&key(a.1)).then(a.0.cmp(&b.0)));
+    ranked.truncate(k);
+    ranked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_survives_large_logits() {
+        let mut values = [1000.0, 1000.0, -1000.0, f32::MAX * 0.0];
+        softmax(&mut values);
+        assert_eq!(values, [0.5, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn top_k_breaks_ties_by_class_and_puts_nan_last() {
+        let values = [1.0, f32::NAN, 3.0, 3.0, -0.0];
+        let classes: Vec<usize> = top_k(&values, 9).into_iter().map(|(class, _)| class).collect();
+        assert_eq!(classes, [2, 3, 0, 4, 1]);
+        assert_eq!(top_k(&values, 1), [(2, 3.0)]);
+    }
+}

@@ -1,0 +1,73 @@
+//! A few rows of an image, the newest in place of the oldest.
+
+use crate::Error;
+use crate::kernels::{View, ViewMut, Window};
+use std::ops::Range;
+
+/// Rows of `width` pixels of `columns` channels; row `y` lies at `y` modulo the number held.
+pub(super) struct Ring<'a> {
+    data: &'a mut [f32],
+    height: usize,
+    width: usize,
+    columns: usize,
+}
+
+impl<'a> Ring<'a> {
+    /// A ring of an image of `height` rows.
+    pub fn new(data: &'a mut [f32], height: usize, width: usize, columns: usize) -> Ring<'a> {
+        Ring { data, height, width, columns }
+    }
+
+    fn held(&self) -> usize {
+        self.data.len() / (self.width * self.columns)
+    }
+
+    fn range(&self, y: usize) -> Range<usize> {
+        let row = self.width * self.columns;
+        let start = y % self.held() * row;
+        start..start + row
+    }
+
+    /// Row `y`, to write.
+    pub fn row_mut(&mut self, y: usize) -> &mut [f32] {
+        let range = self.range(y);
+        &mut self.data[range]
+    }
+
+    /// Hands out rows to write, in as few pieces as lie together: the rows, and their pixels.
+    pub fn write(
+        &mut self,
+        rows: Range<usize>,
+        mut each: impl FnMut(Range<usize>, &mut ViewMut<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let held = self.held();
+        let mut y = rows.start;
+        while y < rows.end {
+            let end = rows.end.min(y - y % held + held);
+            let pixels = (end - y) * self.width;
+            let start = self.range(y).start;
+            let data = &mut self.data[start..start + pixels * self.columns];
+            each(y..end, &mut ViewMut::dense(data, pixels, self.columns)?)?;
+            y = end;
+        }
+        Ok(())
+    }
+
+    /// The rows around `centre` that lie in the image.
+    pub fn window(&self, centre: usize) -> Result<Window<'_>, Error> {
+        window(centre, self.height, |y| {
+            View::dense(&self.data[self.range(y)], self.width, self.columns)
+        })
+    }
+}
+
+/// The rows around `centre` that lie in an image of `height` rows.
+pub(super) fn window<'a>(
+    centre: usize,
+    height: usize,
+    row: impl Fn(usize) -> Result<View<'a>, Error>,
+) -> Result<Window<'a>, Error> {
+    let above = centre.checked_sub(1).map(&row).transpose()?;
+    let below = Some(centre + 1).filter(|&y| y < height).map(&row).transpose()?;
+    Ok([above, Some(row(centre)?), below])
+}

@@ -1,0 +1,242 @@
+//! Executes one step: its layers by turns over bands of rows, so that what one writes is still in cache
+//! when the next reads it.
+
+use super::arena::Arena;
+use super::input::Input;
+use super::ring::{Ring, window};
+use crate::Error;
+use crate::cpu::Cpu;
+use crate::image::Normalization;
+use crate::kernels::{
+    Depthwise3x3, FullyConnected, Kernel, MaxPool3x3, Operation, Pointwise, RowSum,
+    StemConvolution, View, ViewMut, select,
+};
+use crate::model::Layer;
+use crate::plan::{DownsampleStep, HeadStep, Network, StemStep, Step, UnitStep, window_rows};
+use std::ops::Range;
+
+/// The kernels of one step, with their weights.
+pub(super) enum BoundStep {
+    Stem(StemConvolution, MaxPool3x3),
+    /// Branch 1's depthwise and pointwise; branch 2's pointwise, depthwise and pointwise.
+    Downsample(Depthwise3x3, Pointwise, Branch),
+    Unit(Branch),
+    Head(Pointwise, RowSum, FullyConnected),
+}
+
+/// Pointwise, depthwise, pointwise.
+pub(super) struct Branch {
+    expand: Pointwise,
+    depthwise: Depthwise3x3,
+    project: Pointwise,
+}
+
+/// Makes bound operations of layer numbers.
+struct Binder<'a> {
+    network: &'a Network,
+    cpu: Cpu,
+}
+
+impl Binder<'_> {
+    fn layer(&self, layer: usize) -> &Layer {
+        &self.network.layers()[layer]
+    }
+
+    fn matrix_kernel(&self, operation: Operation) -> (&'static Kernel, crate::kernels::Layout) {
+        let kernel = select(self.cpu, operation);
+        (kernel, kernel.layout().unwrap_or(crate::kernels::Layout::RowMajor))
+    }
+
+    fn pointwise(&self, layer: usize) -> Result<Pointwise, Error> {
+        let (kernel, layout) = self.matrix_kernel(Operation::Pointwise);
+        let matrix = self.network.matrix(layer, layout);
+        Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)
+    }
+
+    fn fully_connected(&self, layer: usize) -> Result<FullyConnected, Error> {
+        let (kernel, layout) = self.matrix_kernel(Operation::FullyConnected);
+        FullyConnected::with_kernel(kernel, self.network.matrix(layer, layout))
+    }
+
+    fn depthwise(&self, layer: usize, stride: usize) -> Result<Depthwise3x3, Error> {
+        let kernel = select(self.cpu, Operation::Depthwise { stride });
+        Depthwise3x3::with_kernel(kernel, self.network.taps(layer))
+    }
+
+    fn branch(&self, layer: usize, stride: usize) -> Result<Branch, Error> {
+        Ok(Branch {
+            expand: self.pointwise(layer)?,
+            depthwise: self.depthwise(layer + 1, stride)?,
+            project: self.pointwise(layer + 2)?,
+        })
+    }
+}
+
+/// Ranges of at most `band` rows.
+fn bands(rows: usize, band: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(band).map(move |y| y..rows.min(y + band))
+}
+
+impl BoundStep {
+    pub fn new(step: &Step, network: &Network, cpu: Cpu) -> Result<BoundStep, Error> {
+        let bind = Binder { network, cpu };
+        Ok(match step {
+            Step::Stem(_) => BoundStep::Stem(
+                StemConvolution::with_kernel(select(cpu, Operation::Stem), network.taps(0))?,
+                MaxPool3x3::new(cpu)?,
+            ),
+            Step::Downsample(s) => BoundStep::Downsample(
+                bind.depthwise(s.layer, 2)?,
+                bind.pointwise(s.layer + 1)?,
+                bind.branch(s.layer + 2, 2)?,
+            ),
+            Step::Unit(s) => BoundStep::Unit(bind.branch(s.layer, 1)?),
+            Step::Head(s) => BoundStep::Head(
+                bind.pointwise(s.layer)?,
+                RowSum::new(cpu)?,
+                bind.fully_connected(s.layer + 1)?,
+            ),
+        })
+    }
+
+    pub fn run(
+        &self,
+        step: &Step,
+        arena: &mut Arena,
+        image: (&Input<'_>, &Normalization),
+        features: &mut [f32],
+        logits: &mut [f32],
+    ) -> Result<(), Error> {
+        match (self, step) {
+            (BoundStep::Stem(conv, pool), Step::Stem(s)) => stem(conv, pool, s, arena, image),
+            (BoundStep::Downsample(depthwise, pointwise, branch), Step::Downsample(s)) => {
+                downsample(depthwise, pointwise, branch, s, arena)
+            }
+            (BoundStep::Unit(branch), Step::Unit(s)) => unit(branch, s, arena),
+            (BoundStep::Head(conv, sum, fc), Step::Head(s)) => {
+                head(conv, sum, s, arena, features)?;
+                let features = View::dense(features, 1, features.len())?;
+                let classes = logits.len();
+                fc.run(&features, &mut ViewMut::dense(logits, 1, classes)?)
+            }
+            _ => unreachable!("a step bound as another"),
+        }
+    }
+}
+
+fn stem(
+    conv: &StemConvolution,
+    pool: &MaxPool3x3,
+    s: &StemStep,
+    arena: &mut Arena,
+    (input, normalization): (&Input<'_>, &Normalization),
+) -> Result<(), Error> {
+    let [image_ring, conv_ring, output] = arena.split([s.image_ring, s.conv_ring, s.output]);
+    let mut image = Ring::new(image_ring, s.image[0], s.image[1], 3);
+    let mut rows = Ring::new(conv_ring, s.conv[0], s.conv[1], s.channels);
+    for band in bands(s.pool[0], s.band) {
+        for y in window_rows(band.clone(), 2, s.conv[0]) {
+            for from in window_rows(y..y + 1, 2, s.image[0]) {
+                input.row(from, normalization, image.row_mut(from));
+            }
+            let out = rows.row_mut(y);
+            conv.run_row(&image.window(2 * y)?, &mut ViewMut::dense(out, s.conv[1], s.channels)?)?;
+        }
+        for y in band {
+            let out = &mut output[y * s.pool[1] * s.channels..];
+            let out = &mut ViewMut::dense(out, s.pool[1], s.channels)?;
+            pool.run_row(&rows.window(2 * y)?, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn downsample(
+    depthwise: &Depthwise3x3,
+    pointwise: &Pointwise,
+    branch: &Branch,
+    s: &DownsampleStep,
+    arena: &mut Arena,
+) -> Result<(), Error> {
+    let [input, output, ring, branch1_rows, branch2_rows] =
+        arena.split([s.input, s.output, s.ring, s.branch1_rows, s.branch2_rows]);
+    let ([in_height, in_width], [height, width]) = (s.input_size, s.output_size);
+    let mut ring = Ring::new(ring, in_height, in_width, s.half);
+    for band in bands(height, s.band) {
+        ring.write(window_rows(band.clone(), 2, in_height), |rows, out| {
+            let pixels = rows.len() * in_width;
+            let from = &input[rows.start * in_width * s.inputs..];
+            branch.expand.run(&View::new(from, pixels, s.inputs, &s.reads)?, out)
+        })?;
+        for (i, y) in band.clone().enumerate() {
+            let around = window(2 * y, in_height, |y| {
+                let from = &input[y * in_width * s.inputs..];
+                View::new(from, in_width, s.inputs, &s.reads)
+            })?;
+            let out = &mut branch1_rows[i * width * s.inputs..];
+            depthwise.run_row(&around, &mut ViewMut::dense(out, width, s.inputs)?)?;
+            let out = &mut branch2_rows[i * width * s.half..];
+            let out = &mut ViewMut::dense(out, width, s.half)?;
+            branch.depthwise.run_row(&ring.window(2 * y)?, out)?;
+        }
+        let pixels = band.len() * width;
+        let out = &mut output[band.start * width * s.outputs..];
+        pointwise.run(
+            &View::dense(branch1_rows, pixels, s.inputs)?,
+            &mut ViewMut::new(out, pixels, s.outputs, &s.branch1_writes)?,
+        )?;
+        branch.project.run(
+            &View::dense(branch2_rows, pixels, s.half)?,
+            &mut ViewMut::new(out, pixels, s.outputs, &s.branch2_writes)?,
+        )?;
+    }
+    Ok(())
+}
+
+fn unit(branch: &Branch, s: &UnitStep, arena: &mut Arena) -> Result<(), Error> {
+    let [stage, ring, rows] = arena.split([s.stage, s.ring, s.rows]);
+    let [height, width] = s.size;
+    let mut ring = Ring::new(ring, height, width, s.half);
+    for band in bands(height, s.band) {
+        ring.write(window_rows(band.clone(), 1, height), |rows, out| {
+            let pixels = rows.len() * width;
+            let from = &stage[rows.start * width * s.columns..];
+            branch.expand.run(&View::new(from, pixels, s.columns, &s.reads)?, out)
+        })?;
+        for (i, y) in band.clone().enumerate() {
+            let out = &mut rows[i * width * s.half..];
+            let out = &mut ViewMut::dense(out, width, s.half)?;
+            branch.depthwise.run_row(&ring.window(y)?, out)?;
+        }
+        // Rows that the next band still reads come after these.
+        let pixels = band.len() * width;
+        let out = &mut stage[band.start * width * s.columns..];
+        branch.project.run(
+            &View::dense(rows, pixels, s.half)?,
+            &mut ViewMut::new(out, pixels, s.columns, &s.writes)?,
+        )?;
+    }
+    Ok(())
+}
+
+fn head(
+    conv: &Pointwise,
+    sum: &RowSum,
+    s: &HeadStep,
+    arena: &mut Arena,
+    features: &mut [f32],
+) -> Result<(), Error> {
+    let [input, rows] = arena.split([s.input, s.rows]);
+    let [height, width] = s.size;
+    features.fill(0.0);
+    for band in bands(height, s.band) {
+        let pixels = band.len() * width;
+        let from = &input[band.start * width * s.columns..];
+        let from = View::dense(from, pixels, s.columns)?;
+        conv.run(&from, &mut ViewMut::dense(rows, pixels, s.features)?)?;
+        sum.run(&View::dense(rows, pixels, s.features)?, width, features)?;
+    }
+    let count = (height * width) as f32;
+    features.iter_mut().for_each(|feature| *feature /= count);
+    Ok(())
+}
