@@ -1,8 +1,9 @@
 //! Antialiased bilinear resizing with Pillow's arithmetic, to the bit.
 //!
 //! An output pixel is a weighted mean of the source pixels under a triangle, which is as wide as two
-//! output pixels (two source pixels when enlarging). Rows are resized first, then columns. The weights
-//! are computed in f64 and rounded to 22 fractional bits; each of the two passes rounds to 8 bits.
+//! output pixels (two source pixels when enlarging). Rows are resized in one pass and columns in
+//! another. The weights are computed in f64 and rounded to 22 fractional bits; each pass rounds to
+//! 8 bits, so that the order of the two counts.
 
 use std::ops::Range;
 
@@ -70,6 +71,12 @@ impl Axis {
         self.spans.iter().map(|span| (span.first, &self.weights[span.weights.clone()]))
     }
 
+    /// The source pixels that are read at all.
+    fn reach(&self) -> Range<usize> {
+        let end = self.spans.last().map_or(0, |span| span.first + span.weights.len());
+        self.spans.first().map_or(0, |span| span.first)..end
+    }
+
     /// The most source pixels that an output pixel reads.
     fn longest(&self) -> usize {
         self.spans.iter().map(|span| span.weights.len()).max().unwrap_or(0)
@@ -81,16 +88,20 @@ fn taps(source: usize, resized: usize) -> usize {
     (2 * source.div_ceil(resized) + 1).min(source)
 }
 
-/// Resizes pictures of one size to another, or to a part of it, as Pillow's
+/// Resizes pictures of one size to another, or to a part of it, as Pillow 13's
 /// `Image.resize(..., Resampling.BILINEAR)` does to an RGB image. Weights and buffers are made once.
+///
+/// Like Pillow 13, it resizes columns first where the height shrinks by more than twice the pixels
+/// that the width does. Pillow 12 and before always begin with rows: a difference of 1 at most.
 pub struct Resizer {
     source: (usize, usize),
     columns: Axis,
     rows: Axis,
-    /// Source rows after the horizontal pass, as many as an output row needs: row `y` is at
-    /// `y % rows.longest()`.
-    ring: Vec<u8>,
-    /// An output row's sums.
+    vertical_first: bool,
+    /// What lies between the passes. Horizontal first: as many resized source rows as an output row
+    /// needs, row `y` at `y % rows.longest()`. Vertical first: one row of source pixels.
+    between: Vec<u8>,
+    /// The vertical pass's sums of one row.
     sums: Vec<u32>,
 }
 
@@ -126,28 +137,34 @@ impl Resizer {
                 return Err(Error::argument(name, format!("{window:?}"), expected));
             }
         }
+        let shrinks = |source: usize, resized: usize| source as i128 - resized as i128;
+        let fewer_rows = shrinks(source.1, resized.1);
+        let vertical_first = fewer_rows > 0 && fewer_rows > 2 * shrinks(source.0, resized.0);
+
         // In f64, which cannot overflow; the bound is far below where it would round.
         let (width, height) = (columns.len() as f64, rows.len() as f64);
         let (across, down) = (taps(source.0, resized.0) as f64, taps(source.1, resized.1) as f64);
-        let spans = size_of::<Span>() as f64;
-        let memory = width * (4.0 * across + spans)
-            + height * (4.0 * down + spans)
-            + 8.0 * (across + down)
-            + 3.0 * width * (down + 4.0);
-        if memory > MAX_MEMORY as f64 || width * height * 3.0 > isize::MAX as f64 {
-            let found = format!("{} x {} pixels from {} x {}", width, height, source.0, source.1);
+        let weights = 4.0 * (width * across + height * down) + 8.0 * (across + down);
+        let spans = size_of::<Span>() as f64 * (width + height);
+        let rows_between = match vertical_first {
+            true => (1.0 + 4.0) * 4.0 * source.0 as f64,
+            false => (down + 4.0) * 3.0 * width,
+        };
+        if weights + spans + rows_between > MAX_MEMORY as f64
+            || width * height * 3.0 > isize::MAX as f64
+        {
+            let found = format!("{width} x {height} pixels from {} x {}", source.0, source.1);
             return Err(Error::argument("resized picture", found, "a smaller size"));
         }
 
+        let columns = Axis::new(source.0, resized.0, columns);
         let rows = Axis::new(source.1, resized.1, rows);
-        let row = 3 * columns.len();
-        Ok(Resizer {
-            source,
-            ring: vec![0; row * rows.longest()],
-            sums: vec![0; row],
-            columns: Axis::new(source.0, resized.0, columns),
-            rows,
-        })
+        let (row, kept) = match vertical_first {
+            true => (4 * source.0, 1),
+            false => (3 * columns.spans.len(), rows.longest()),
+        };
+        let (between, sums) = (vec![0; row * kept], vec![0; row]);
+        Ok(Resizer { source, columns, rows, vertical_first, between, sums })
     }
 
     /// Width and height of what [`Resizer::run`] writes, in pixels.
@@ -180,30 +197,50 @@ impl Resizer {
             return Err(Error::argument("picture size", found, format!("{width} x {height}")));
         }
         let offsets = pixels.format().rgb_offsets();
-        let horizontal = match pixels.format().bytes_per_pixel() {
+        let resize_row = match pixels.format().bytes_per_pixel() {
             3 => resize_row::<3>,
             _ => resize_row::<4>,
         };
-        let row = self.sums.len();
-        let slot = |y: usize| y % self.rows.longest() * row;
-        let mut next = 0;
-        for ((first, weights), out) in self.rows.iter().zip(out.chunks_mut(stride)) {
-            for y in next.max(first)..first + weights.len() {
-                horizontal(&self.columns, pixels.row(y), offsets, &mut self.ring[slot(y)..][..row]);
+        let out = out.chunks_mut(stride).map(|row| &mut row[..3 * self.columns.spans.len()]);
+        if self.vertical_first {
+            let bytes = self.columns.reach();
+            let bytes = bytes.start * pixels.format().bytes_per_pixel()
+                ..bytes.end * pixels.format().bytes_per_pixel();
+            for ((first, weights), out) in self.rows.iter().zip(out) {
+                let rows = (first..first + weights.len()).map(|y| &pixels.row(y)[bytes.clone()]);
+                mix_rows(rows.zip(weights), &mut self.sums, &mut self.between[bytes.clone()]);
+                resize_row(&self.columns, &self.between, offsets, out);
             }
-            next = first + weights.len();
-
-            self.sums.fill(HALF);
-            for (y, &weight) in (first..).zip(weights) {
-                for (sum, &value) in self.sums.iter_mut().zip(&self.ring[slot(y)..][..row]) {
-                    *sum += weight * u32::from(value);
+        } else {
+            let length = self.sums.len();
+            let slot = |y: usize| (y % self.rows.longest() * length)..;
+            let mut next = 0;
+            for ((first, weights), out) in self.rows.iter().zip(out) {
+                let end = first + weights.len();
+                for y in next.max(first)..end {
+                    let row = &mut self.between[slot(y)][..length];
+                    resize_row(&self.columns, pixels.row(y), offsets, row);
                 }
-            }
-            for (out, &sum) in out.iter_mut().zip(&self.sums) {
-                *out = round(sum);
+                next = end;
+                let rows = (first..end).map(|y| &self.between[slot(y)][..length]);
+                mix_rows(rows.zip(weights), &mut self.sums, out);
             }
         }
         Ok(())
+    }
+}
+
+/// The vertical pass: rows and their weights to one row, byte by byte.
+fn mix_rows<'a>(rows: impl Iterator<Item = (&'a [u8], &'a u32)>, sums: &mut [u32], out: &mut [u8]) {
+    let sums = &mut sums[..out.len()];
+    sums.fill(HALF);
+    for (row, &weight) in rows {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += weight * u32::from(value);
+        }
+    }
+    for (out, &sum) in out.iter_mut().zip(&*sums) {
+        *out = round(sum);
     }
 }
 
