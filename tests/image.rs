@@ -219,6 +219,17 @@ fn the_longest_ribbon_costs_no_more_than_its_crop() {
     assert!(out.iter().all(|&v| v == 127 || v == 128));
 }
 
+#[test]
+fn white_stays_white_where_the_weights_round_up() {
+    // The weights go from 3.5 to 7 / 2^22, and more of them round up than down: they add up to 1.007.
+    let length = 798_915;
+    let bytes = vec![255; 3 * length];
+    let mut out = [0; 3];
+    let mut resizer = Resizer::new((length, 1), (1, 1)).unwrap();
+    resizer.run(&view(&bytes, length, 1, PixelFormat::Rgb, 0), &mut out).unwrap();
+    assert_eq!(out, [255; 3]);
+}
+
 fn sizes() -> impl Strategy<Value = (usize, usize)> {
     (1..200usize, 1..200usize)
 }
