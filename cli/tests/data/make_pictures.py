@@ -79,6 +79,8 @@ for bits in (8, 16):
 png("grey16.png", GREY, 16, samples(1, 65535))
 png("grey16_dark.png", GREY, 16, samples(1, 300))
 png("grey16_trns.png", GREY, 16, samples(1, 300), chunk(b"tRNS", struct.pack(">H", 9)))
+prefixed = b"Exif\0\0" + exif(6).tobytes().removeprefix(b"Exif\0\0")
+png("exif_prefix.png", GREY, 8, samples(1, 255), chunk(b"eXIf", prefixed))
 
 rgb = Image.fromarray(samples(3, 255).astype(np.uint8), "RGB")
 rgba = Image.fromarray(samples(4, 255).astype(np.uint8), "RGBA")
