@@ -1,3 +1,5 @@
 //! Classifies pictures with ShuffleNet v2.
 
+mod decode;
+
 fn main() {}
