@@ -240,3 +240,73 @@ fn head(
     features.iter_mut().for_each(|feature| *feature /= count);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Architecture, LayerWeights, Model, Stage};
+    use crate::plan::{Bands, Region, Schedule};
+
+    /// Weights that make every unit write something new.
+    fn network(architecture: Architecture) -> Network {
+        let layers = architecture.layers().into_iter().map(|layer| LayerWeights {
+            weight: vec![0.25; layer.weight_shape().iter().product()],
+            bias: vec![1.0; layer.outputs],
+        });
+        let preprocessing = architecture.default_preprocessing();
+        let model = Model::new(architecture, layers.collect(), preprocessing).unwrap();
+        Network::new(model).unwrap()
+    }
+
+    /// Runs a network step by step and looks at the whole arena before and after each: a unit stores
+    /// to no column of its stage outside its slots, and to nothing else but its own scratch regions.
+    #[test]
+    fn units_store_to_their_slots_only() {
+        let architecture = Architecture {
+            stem_channels: 5,
+            stages: [4, 8, 5].map(|units| Stage { units, channels: 22 }),
+            feature_channels: 9,
+            classes: 3,
+        };
+        let network = network(architecture);
+        let cpu = network.cpu();
+        for bands in [Bands::Auto, Bands::Rows(1), Bands::Unfused] {
+            let schedule = Schedule::new(&architecture, network.plan(), [75, 53], bands);
+            let mut arena = Arena::new(schedule.arena).unwrap();
+            let all = Region { offset: 0, len: schedule.arena };
+            let image: Vec<f32> = (0..3 * 75 * 53).map(|i| (i % 7) as f32).collect();
+            let normalization = Normalization::new([0.0; 3], [1.0; 3]).unwrap();
+            let (mut features, mut logits) = (vec![0.0; 9], vec![0.0; 3]);
+            for step in &schedule.steps {
+                let before = arena.slice(all).to_vec();
+                let bound = BoundStep::new(step, &network, cpu).unwrap();
+                let input = (&Input::Nchw(&image), &normalization);
+                bound.run(step, &mut arena, input, &mut features, &mut logits).unwrap();
+                let mut allowed = vec![false; schedule.arena];
+                let regions = match step {
+                    Step::Stem(s) => vec![s.image_ring, s.conv_ring, s.output],
+                    Step::Downsample(s) => vec![s.ring, s.branch1_rows, s.branch2_rows, s.output],
+                    Step::Unit(s) => vec![s.ring, s.rows],
+                    Step::Head(s) => vec![s.rows],
+                };
+                regions.into_iter().for_each(|region| allowed[region.range()].fill(true));
+                if let Step::Unit(s) = step {
+                    let columns = s.writes.iter().flat_map(|range| range.start..range.end());
+                    assert_eq!(columns.clone().count(), s.half);
+                    for pixel in 0..s.size[0] * s.size[1] {
+                        for column in columns.clone() {
+                            allowed[s.stage.offset + pixel * s.columns + column] = true;
+                        }
+                    }
+                }
+                let after = arena.slice(all);
+                let changed = |&i: &usize| before[i].to_bits() != after[i].to_bits();
+                let stray = (0..schedule.arena).filter(changed).find(|&i| !allowed[i]);
+                assert_eq!(stray, None, "{step:?}");
+                if let Step::Unit(s) = step {
+                    assert!(s.stage.range().any(|i| changed(&i)), "the unit stored nothing");
+                }
+            }
+        }
+    }
+}

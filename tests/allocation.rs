@@ -1,0 +1,74 @@
+//! Running allocates nothing, on any thread. Alone in its file: the allocator counts for the whole
+//! process.
+
+mod common;
+
+use shufflenet::cpu::{Cpu, Level};
+use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
+use shufflenet::model::Architecture;
+use shufflenet::{Input, Network, Session, SessionOptions};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: promised by the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    work();
+    ALLOCATIONS.load(Ordering::SeqCst) - before
+}
+
+// One test function, so that no other test allocates meanwhile.
+#[test]
+fn running_allocates_nothing() {
+    assert!(allocations(|| drop(std::hint::black_box(vec![1]))) > 0, "the counter counts");
+
+    let (height, width) = (40, 37);
+    let model = common::model(&Architecture::X0_5);
+    let image = common::input(height, width);
+    let bytes = vec![200; 4 * height * width];
+    let pixels = Pixels::new(&bytes, width, height, 4 * width, PixelFormat::Bgra).unwrap();
+    for level in Level::ALL {
+        let cpu = Cpu::detect().with_level(level).unwrap();
+        let network = Network::for_cpu(model.clone(), cpu);
+        for batch in [1, 3] {
+            let options = SessionOptions {
+                input_size: Some((height, width)),
+                batch: Some(batch),
+                ..SessionOptions::default()
+            };
+            let mut session = Session::new(&network, &options).unwrap();
+            let images = [Input::Nchw(&image), Input::Pixels(pixels), Input::Nchw(&image)];
+            let count = allocations(|| {
+                for _ in 0..2 {
+                    session.run(&images[..batch]).unwrap();
+                }
+            });
+            assert_eq!(count, 0, "{level}, batch {batch}");
+        }
+    }
+
+    let preprocessing = Architecture::X0_5.default_preprocessing();
+    let mut preprocessor = Preprocessor::new(&preprocessing, width, height).unwrap();
+    let mut crop = vec![0; 3 * preprocessor.crop() * preprocessor.crop()];
+    assert_eq!(allocations(|| preprocessor.run(&pixels, &mut crop).unwrap()), 0, "preprocessing");
+}

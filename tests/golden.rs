@@ -1,0 +1,114 @@
+//! Torchvision's logits and intermediate results, computed in float64 by `golden/make_golden.py`.
+
+mod common;
+
+use common::{float64, relative_error};
+use shufflenet::cpu::{Cpu, Level};
+use shufflenet::model::Architecture;
+use shufflenet::{Activation, Input, Network, Session, SessionOptions};
+
+/// Part of the largest absolute value.
+const TOLERANCE: f64 = 1e-5;
+
+const LEVELS: [Level; 2] = Level::ALL;
+
+fn stored(file: &str) -> Vec<f64> {
+    let path = format!("{}/tests/golden/{file}.f32", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+}
+
+fn session(architecture: &Architecture, size: (usize, usize), level: Level, keep: bool) -> Session {
+    let network = Network::new(common::model(architecture)).unwrap();
+    let options = SessionOptions {
+        input_size: Some(size),
+        cpu: Some(Cpu::detect().with_level(level).unwrap()),
+        keep_activations: keep,
+        ..SessionOptions::default()
+    };
+    Session::new(&network, &options).unwrap()
+}
+
+fn logits_match(name: &str, architecture: Architecture, height: usize, width: usize) {
+    let expected = stored(&format!("{name}_{height}x{width}.logits"));
+    let image = common::input(height, width);
+    for level in LEVELS {
+        let mut session = session(&architecture, (height, width), level, false);
+        let output = session.run(&[Input::Nchw(&image)]).unwrap();
+        let error = relative_error(output.logits(), &expected);
+        println!("{name} {height}x{width} {level}: {error:.1e}");
+        assert!(error <= TOLERANCE, "{name} {height}x{width} {level}: {error:e}");
+    }
+}
+
+#[test]
+fn x0_5_logits() {
+    logits_match("x0_5", Architecture::X0_5, 32, 32);
+    logits_match("x0_5", Architecture::X0_5, 75, 53);
+    logits_match("x0_5", Architecture::X0_5, 224, 224);
+}
+
+#[test]
+fn x1_0_logits() {
+    logits_match("x1_0", Architecture::X1_0, 224, 224);
+    logits_match("x1_0", Architecture::X1_0, 192, 320);
+}
+
+#[test]
+fn x1_5_logits() {
+    logits_match("x1_5", Architecture::X1_5, 224, 224);
+}
+
+#[test]
+fn x2_0_logits() {
+    logits_match("x2_0", Architecture::X2_0, 224, 224);
+    logits_match("x2_0", Architecture::X2_0, 33, 65);
+}
+
+/// The taps of the smallest case: `(name in the files, what to ask the session for)`.
+const TAPS: [(&str, Activation); 6] = [
+    ("conv1", Activation::Conv1),
+    ("maxpool", Activation::MaxPool),
+    ("stage2", Activation::Stage(2)),
+    ("stage3", Activation::Stage(3)),
+    ("stage4", Activation::Stage(4)),
+    ("conv5", Activation::Conv5),
+];
+
+#[test]
+fn every_tap_of_the_smallest_case() {
+    let image = common::input(32, 32);
+    for level in LEVELS {
+        let mut session = session(&Architecture::X0_5, (32, 32), level, true);
+        session.run(&[Input::Nchw(&image)]).unwrap();
+        for (name, activation) in TAPS {
+            let (_, values) = session.activation(activation).unwrap();
+            let error = relative_error(&values, &stored(&format!("x0_5_32x32.{name}")));
+            assert!(error <= TOLERANCE, "{name} {level}: {error:e}");
+        }
+    }
+}
+
+/// The oracle that other tests use agrees with torchvision too, but for the rounding of folded
+/// weights to f32.
+#[test]
+fn float64_taps_of_the_smallest_case() {
+    let outputs = float64::run(&common::model(&Architecture::X0_5), 32, 32, &common::input(32, 32));
+    let [stage2, stage3, stage4] = outputs.stages.map(|stage| stage.values);
+    let found = [
+        outputs.conv1.values,
+        outputs.max_pool.values,
+        stage2,
+        stage3,
+        stage4,
+        outputs.conv5.values,
+        outputs.logits,
+    ];
+    let names = TAPS.map(|(name, _)| name).into_iter().chain(["logits"]);
+    for (name, found) in names.zip(found) {
+        let expected = stored(&format!("x0_5_32x32.{name}"));
+        let found: Vec<f32> = found.into_iter().map(|v| v as f32).collect();
+        let error = relative_error(&found, &expected);
+        assert!(error <= 1e-6, "{name}: {error:e}");
+    }
+}
