@@ -2,5 +2,6 @@
 
 mod error;
 pub mod model;
+pub mod weights;
 
 pub use error::Error;
