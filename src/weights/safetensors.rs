@@ -31,12 +31,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict<'_>, Error> {
         .map_err(|e| error(format!("header is not UTF-8 at byte {}", e.valid_up_to())))?;
 
     // Counted before anything is stored: the memory is then known, and in proportion to the header.
-    let mut count = 0;
-    Parser::new(header).header(|_, _| {
-        count += 1;
+    let (mut count, mut notes) = (0, 0);
+    Parser::new(header).header(|_, entry| {
+        match entry {
+            Entry::Tensor { .. } => count += 1,
+            Entry::Metadata(_) => notes += 1,
+        }
         Ok(())
     })?;
-    check_count("safetensors", count, length)?;
+    // A map's entry takes about twice the memory of a tensor.
+    check_count("safetensors", count + 2 * notes, length)?;
     let mut tensors: Vec<Tensor<'_>> = Vec::with_capacity(count);
     let mut metadata = BTreeMap::new();
     Parser::new(header).header(|name, entry| {
@@ -304,9 +308,12 @@ impl<'a> Parser<'a> {
             Some(b'u') => match self.hex()? {
                 high @ 0xd800..0xdc00 if self.text[self.at..].starts_with("\\u") => {
                     self.at += 2;
-                    let low = self.hex()?.wrapping_sub(0xdc00);
-                    let pair = 0x10000 + ((high - 0xd800) << 10) + low;
-                    (low < 0x400).then_some(pair).and_then(char::from_u32)
+                    match self.hex()? {
+                        low @ 0xdc00..0xe000 => {
+                            char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+                        }
+                        _ => None,
+                    }
                 }
                 unit => char::from_u32(unit),
             },
