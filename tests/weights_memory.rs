@@ -142,6 +142,21 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
     let empty = |i| {
         format!("\"{i:x}\":{{\"dtype\":\"U8\",\"shape\":[0,1,1,1,1,1,1,1],\"data_offsets\":[0,0]}}")
     };
+    // Each would be three layers if it were complete.
+    let unit =
+        |i| format!("\"stage2.{i}.\":{{\"dtype\":\"F16\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let widths = [
+        "conv1.0",
+        "conv5.0",
+        "fc",
+        "stage2.0.branch1.2",
+        "stage3.0.branch1.2",
+        "stage4.0.branch1.2",
+    ]
+    .map(|name| {
+        format!("\"{name}.weight\":{{\"dtype\":\"F16\",\"shape\":[2,0],\"data_offsets\":[0,0]}}")
+    })
+    .join(",");
     let note = |i| format!("\"{i:x}\":\"\"");
     let sparse = |i| format!("\"{i:0122x}\":\"\"");
     let long = format!("{{\"__metadata__\":{{\"a\":\"{}\"}}}}", "\\n".repeat(N));
@@ -177,6 +192,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("deep network in a stream", deep_stream),
         ("deep network in safetensors", deep_safetensors),
+        ("units of one tensor", safetensors(&format!("{{{widths},{}}}", entries(&unit)))),
         ("empty tensors", safetensors(&format!("{{{}}}", entries(&empty)))),
         (
             "notes, as many as pass",

@@ -78,7 +78,7 @@ fn read_stream<'a>(
         rest = &rest[pickle.length..];
         Ok::<_, Error>(pickle)
     };
-    let (version, system, object, keys) = (next()?, next()?, next()?, next()?);
+    let (version, system, mut object, keys) = (next()?, next()?, next()?, next()?);
     if version.int(version.root) != Some(1001) {
         return Err(error("a version other than 1001"));
     }
@@ -89,16 +89,18 @@ fn read_stream<'a>(
     }
 
     // A storage's length is in elements, whose type stands where the structure names the storage.
-    let mut named: Vec<StorageId<'_>> = allowance.vec(object.storages.len())?;
-    for &storage in &object.storages {
-        named.push(StorageId::new(&object, storage)?);
+    let mut named = std::mem::take(&mut object.storages);
+    let id = |storage: &Value| StorageId::new(&object, *storage);
+    if let Some(wrong) = named.iter().map(id).find_map(Result::err) {
+        return Err(wrong);
     }
-    named.sort_unstable_by_key(|id| id.key);
+    let key_of = |storage: &Value| id(storage).ok().map(|id| id.key);
+    named.sort_unstable_by_key(key_of);
     let mut storages = allowance.vec(keys.items(keys.root).count())?;
     for (_, key) in keys.items(keys.root) {
         let key = keys.text(key).ok_or_else(|| error("the key of a storage is not a text"))?;
-        let found = named.binary_search_by_key(&key, |id| id.key).ok();
-        let Some(dtype) = found.and_then(|i| named[i].dtype) else {
+        let found = named.binary_search_by_key(&Some(key), key_of).ok();
+        let Some(dtype) = found.and_then(|i| id(&named[i]).ok()?.dtype) else {
             return Err(error(format!("storage {} has no known element type", show(key))));
         };
         let data = rest.split_first_chunk::<8>().and_then(|(length, data)| {

@@ -54,7 +54,7 @@ pub fn text(text: &str) -> Vec<u8> {
 }
 
 pub fn int(value: usize) -> Vec<u8> {
-    [&[0x8a, 8], &value.to_le_bytes()[..]].concat()
+    [&[0x8a, 8], &(value as u64).to_le_bytes()[..]].concat()
 }
 
 fn ints(values: &[usize]) -> Vec<u8> {
