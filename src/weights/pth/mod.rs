@@ -157,7 +157,8 @@ fn tensors<'a>(
     file_bytes: usize,
     allowance: &mut Allowance,
 ) -> Result<Vec<Tensor<'a>>, Error> {
-    if pickle.root.kind() != Kind::Dict {
+    let is_dict = |value: Value| matches!(value.kind(), Kind::Dict | Kind::Pairs);
+    if !is_dict(pickle.root) {
         return Err(error("it holds no state dict; save `model.state_dict()`, not the model"));
     }
     let under = |name: &str| {
@@ -165,15 +166,14 @@ fn tensors<'a>(
             .items(pickle.root)
             .rev()
             .find(|&(key, _)| pickle.text(key) == Some(name.as_bytes()));
-        entry.map(|(_, value)| value).filter(|value| value.kind() == Kind::Dict)
+        entry.map(|(_, value)| value).filter(|&value| is_dict(value))
     };
     let state = ["model_ema", "state_dict", "model"].into_iter().find_map(under);
     let state = state.unwrap_or(pickle.root);
 
-    let count = pickle.items(state).count();
+    let mut entries = pickle.entries(state, allowance)?;
+    let count = entries.len();
     check_count("checkpoint", count, file_bytes)?;
-    let mut entries: Vec<(Value, Value)> = allowance.vec(count)?;
-    entries.extend(pickle.items(state));
     // Keys at one place in the pickle are found equal without a look at them: they may be long.
     entries.sort_unstable();
     if entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {

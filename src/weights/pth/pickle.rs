@@ -23,13 +23,15 @@ pub(super) enum Kind {
     /// These two are numbered in the order of their making.
     List,
     Dict,
+    /// An `OrderedDict` as Python 2 writes it, by the number of its list of lists of two.
+    Pairs,
     /// A position in the list of tuples; the next two are what their tuple of arguments describes.
     Tuple,
     Storage,
     Tensor,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Opaque,
     Kind::None,
     Kind::Bool,
@@ -38,6 +40,7 @@ const KINDS: [Kind; 11] = [
     Kind::Global,
     Kind::List,
     Kind::Dict,
+    Kind::Pairs,
     Kind::Tuple,
     Kind::Storage,
     Kind::Tensor,
@@ -159,6 +162,31 @@ impl<'a> Pickle<'a> {
         owner: Value,
     ) -> impl DoubleEndedIterator<Item = (Value, Value)> + '_ {
         self.items.iter().filter(move |i| i.owner == owner).map(|i| (i.key, i.value))
+    }
+
+    /// Keys and values of a dictionary in either form.
+    pub(super) fn entries(
+        &self,
+        owner: Value,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<(Value, Value)>, Error> {
+        if owner.kind() != Kind::Pairs {
+            let mut entries = allowance.vec(self.items(owner).count())?;
+            entries.extend(self.items(owner));
+            return Ok(entries);
+        }
+        let list = Value::new(Kind::List, owner.payload())?;
+        let mut entries = allowance.vec(self.items(list).count())?;
+        // A pair is filled after the one before it, so that one pass finds them all.
+        let mut items = self.items.iter();
+        for (_, pair) in self.items(list) {
+            let mut half = || items.find(|item| item.owner == pair).map(|item| item.value);
+            match (half(), half()) {
+                (Some(key), Some(value)) => entries.push((key, value)),
+                _ => return Err(error(self.length, "a dictionary of something but pairs")),
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -345,6 +373,9 @@ impl Machine<'_, '_> {
             op::BINPUT | op::LONG_BINPUT => {
                 let value = self.top()?;
                 let index = index(operand);
+                if index == 1 && self.memo.is_empty() {
+                    self.allowance.push(&mut self.memo, Value::OPAQUE)?; // Python 2 counts from 1
+                }
                 if index < self.memo.len() {
                     self.memo[index] = value;
                 } else if index == self.memo.len() {
@@ -368,6 +399,9 @@ impl Machine<'_, '_> {
             if arguments.kind() == Kind::Tuple { self.pickle.tuple(arguments) } else { None };
         match (self.pickle.global(callable), values) {
             (Some(b"collections\nOrderedDict"), Some([])) => self.container(Kind::Dict),
+            (Some(b"collections\nOrderedDict"), Some(&[pairs])) if pairs.kind() == Kind::List => {
+                self.make(Kind::Pairs, pairs.payload())
+            }
             (
                 Some(b"torch._utils\n_rebuild_tensor_v2" | b"torch._utils\n_rebuild_tensor"),
                 Some(_),

@@ -8,7 +8,10 @@ file but `fine_f64.pth` must give the same model. Made with PyTorch 2.15.
 """
 
 import argparse
+import collections
 import os
+import pickle
+import types
 
 import numpy as np
 import safetensors.torch
@@ -62,13 +65,37 @@ def cast(state, dtype):
     return {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
 
 
-def save_stream(value, name):
+class Python2(pickle._Pickler):
+    """Pickles as Python 2 did: texts are byte strings, an `OrderedDict` is made from a list of lists,
+    and what is memoized is counted from 1."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def memoize(self, obj):
+        index = len(self.memo) + 1
+        self.write(self.put(index))
+        self.memo[id(obj)] = index, obj
+
+    def save_text(self, text):
+        data = text.encode()
+        self.write(b"U" + bytes([len(data)]) + data)
+        self.memoize(text)
+
+    def save_reduce(self, func, args, state=None, listitems=None, dictitems=None, **kwargs):
+        if func is collections.OrderedDict:
+            args, dictitems = ([list(item) for item in dictitems],), None
+        super().save_reduce(func, args, state, listitems, dictitems, **kwargs)
+
+    dispatch[str] = save_text
+
+
+def save_stream(value, name, module=pickle):
     """The form before PyTorch 1.6; it names storages by their addresses, here by their order."""
     address, numbers = torch._C.StorageBase._cdata, {}
     number = lambda s: numbers.setdefault(address.__get__(s), 10**13 + len(numbers))
     torch.UntypedStorage._cdata = property(number)
     try:
-        torch.save(value, path(name), _use_new_zipfile_serialization=False)
+        torch.save(value, path(name), module, _use_new_zipfile_serialization=False)
     finally:
         del torch.UntypedStorage._cdata
 
@@ -88,6 +115,8 @@ def main():
 
     torch.save(state, path("zip.pth"))
     save_stream(state, "stream.pth")
+    dump = lambda value, file, protocol: Python2(file, protocol).dump(value)
+    save_stream(state, "python2.pth", types.SimpleNamespace(Pickler=Python2, dump=dump, __name__="pickle"))
     torch.save(cast(state, torch.float16), path("f16.pth"))
     torch.save(fine, path("fine_f64.pth"))
     save_stream(cast(state, torch.bfloat16), "bf16.pth")

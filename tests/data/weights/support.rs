@@ -6,9 +6,10 @@
 use std::path::PathBuf;
 
 /// Every small file that holds the same network, and so gives the same model.
-pub const SAME: [&str; 10] = [
+pub const SAME: [&str; 11] = [
     "zip.pth",
     "stream.pth",
+    "python2.pth",
     "f16.pth",
     "bf16.pth",
     "channels_last.pth",
