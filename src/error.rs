@@ -14,6 +14,11 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// An output could not be written.
+    Write {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The contents of a file are wrong.
     File {
         /// The file.
@@ -94,6 +99,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Write { source } => write!(f, "cannot write: {source}"),
             Error::File { path, source } => write!(f, "{}: {source}", path.display()),
             Error::Format { format, message } => write!(f, "not a valid {format} file: {message}"),
             Error::MissingTensor { name, expected } if expected.is_empty() => {
@@ -125,7 +131,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Io { source, .. } => Some(source),
+            Error::Io { source, .. } | Error::Write { source } => Some(source),
             Error::File { source, .. } => Some(source),
             _ => None,
         }

@@ -7,6 +7,7 @@ pub mod kernels;
 pub mod model;
 mod plan;
 mod session;
+pub mod weights;
 
 pub use error::Error;
 pub use plan::{Network, Plan, StagePlan, UnitPlan};

@@ -1,0 +1,49 @@
+//! Files to models: safetensors, and PyTorch checkpoints with the feature `pth`.
+//!
+//! A file is input from anywhere. Whatever is wrong in it is an error that says what and where; sizes
+//! are checked before memory is taken, and reading takes, with the file itself, never more than four
+//! times the file's size. Nothing in a file is run: a checkpoint's pickle goes through an interpreter
+//! that knows the few instructions by which tensors are written.
+//!
+//! ```no_run
+//! let model = shufflenet::weights::load("shufflenet_v2_x1_0.safetensors")?;
+//! assert_eq!(model.architecture().name(), "x1.0");
+//! # Ok::<(), shufflenet::Error>(())
+//! ```
+
+mod dtype;
+mod fold;
+#[cfg(feature = "pth")]
+mod pth;
+mod safetensors;
+mod state_dict;
+mod tensor;
+
+pub use dtype::Dtype;
+pub use state_dict::StateDict;
+pub use tensor::Tensor;
+
+use std::path::Path;
+
+use crate::Error;
+use crate::model::Model;
+
+/// Reads a model from a safetensors file or, with the feature `pth`, a PyTorch checkpoint.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`from_bytes`] returns.
+pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
+    let path = path.as_ref();
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    from_bytes(&bytes)
+        .map_err(|source| Error::File { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Makes a model of the bytes of such a file.
+///
+/// # Errors
+/// What [`StateDict::read`] and [`StateDict::to_model`] return.
+pub fn from_bytes(bytes: &[u8]) -> Result<Model, Error> {
+    StateDict::read(bytes)?.to_model()
+}

@@ -1,0 +1,268 @@
+//! The tensors of a network by name: what they must be, and what network they describe.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{Tensor, fold, safetensors};
+use crate::Error;
+use crate::model::{Architecture, Layer, Model, Stage};
+
+/// The tensors of a network under torchvision's names, still in the bytes of their file.
+///
+/// Nothing is copied until a model is made. Reading takes memory for names and shapes only.
+#[derive(Clone, Debug)]
+pub struct StateDict<'a> {
+    /// Sorted by name.
+    tensors: Vec<Tensor<'a>>,
+    metadata: BTreeMap<String, String>,
+    file_bytes: usize,
+}
+
+/// A file has fewer tensors than bytes by this factor: name, shape and place alone take more. A
+/// smaller file is hostile, and the limit keeps what reading it costs below its own size.
+const BYTES_PER_TENSOR: usize = 64;
+
+/// What a batch norm counts while it trains, and nothing needs afterwards.
+const COUNTER: &str = ".num_batches_tracked";
+
+impl<'a> StateDict<'a> {
+    /// Reads a safetensors file or, with the feature `pth`, a PyTorch checkpoint; which of them is
+    /// told by the content.
+    ///
+    /// If all names begin with `module.` (as a training wrapper leaves them), the prefix is removed,
+    /// and the entry `n_averaged` of an averaged model is left out. From a training checkpoint the
+    /// state dict under `model_ema`, `state_dict` or `model` is taken, the first that exists in this
+    /// order: whoever keeps averaged weights evaluates with them.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for anything but a well-formed file of these formats.
+    pub fn read(bytes: &'a [u8]) -> Result<StateDict<'a>, Error> {
+        if bytes.starts_with(b"PK\x03\x04") {
+            return read_pth(bytes);
+        }
+        // A safetensors file could begin with a pickle's first two bytes, but not with its first eight:
+        // they would make a header of more than 2^40 bytes.
+        let pickle = matches!(bytes, [0x80, 2..=5, rest @ ..] if rest.iter().take(6).skip(3).any(|&b| b != 0));
+        if pickle { read_pth(bytes) } else { safetensors::read(bytes) }
+    }
+
+    /// Sorts and checks what a reader found in a file of `file_bytes`.
+    pub(super) fn new(
+        format: &'static str,
+        mut tensors: Vec<Tensor<'a>>,
+        metadata: BTreeMap<String, String>,
+        file_bytes: usize,
+    ) -> Result<StateDict<'a>, Error> {
+        let counted = "n_averaged";
+        while tensors.iter().any(|t| t.name.starts_with("module."))
+            && tensors.iter().all(|t| t.name.starts_with("module.") || t.name == counted)
+        {
+            tensors.retain(|t| t.name != counted);
+            for tensor in &mut tensors {
+                tensor.strip_prefix("module.");
+            }
+        }
+        tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(Error::format(format, format!("tensor `{}` stands twice", pair[0].name)));
+        }
+        Ok(StateDict { tensors, metadata, file_bytes })
+    }
+
+    /// The tensors in the order of their names.
+    pub fn tensors(&self) -> &[Tensor<'a>] {
+        &self.tensors
+    }
+
+    /// The texts under `__metadata__` in a safetensors file; empty for a checkpoint.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.tensors.binary_search_by(|t| t.name.as_ref().cmp(name)).ok()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<&Tensor<'a>, Error> {
+        let found = self.find(name).map(|i| &self.tensors[i]);
+        found.ok_or_else(|| Error::MissingTensor { name: name.to_owned(), expected: Vec::new() })
+    }
+
+    /// Widths, depths and class count, from names and shapes alone.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] if nothing tells a width, [`Error::Argument`] for a width or depth that
+    /// no network has. Other faults in the file are found when a model is made of it.
+    pub fn architecture(&self) -> Result<Architecture, Error> {
+        let mut stages = [Stage { units: 0, channels: 0 }; 3];
+        for (s, stage) in stages.iter_mut().enumerate() {
+            let half = self.width([
+                &format!("stage{}.0.branch1.2.weight", s + 2),
+                &format!("stage{}.0.branch1.3.weight", s + 2),
+                &format!("stage{}.0.branch1.3.running_mean", s + 2),
+            ])?;
+            *stage = Stage { units: self.units(s + 2), channels: half.saturating_mul(2) };
+        }
+        let architecture = Architecture {
+            stem_channels: self.width([
+                "conv1.0.weight",
+                "conv1.1.weight",
+                "conv1.1.running_mean",
+            ])?,
+            stages,
+            feature_channels: self.width([
+                "conv5.0.weight",
+                "conv5.1.weight",
+                "conv5.1.running_mean",
+            ])?,
+            classes: self.width(["fc.weight", "fc.bias", "fc.bias"])?,
+        };
+        architecture.validate()?;
+        Ok(architecture)
+    }
+
+    /// The first dimension of three tensors that share it. Where one differs, the two others are
+    /// believed, so that the error names the odd one; where there is no majority, the first.
+    fn width(&self, names: [&str; 3]) -> Result<usize, Error> {
+        let first = |name| self.find(name).and_then(|i| self.tensors[i].shape().first().copied());
+        let [a, b, c] = names.map(first);
+        let width = if b.is_some() && b == c && names[1] != names[2] { b } else { a.or(b).or(c) };
+        width.ok_or_else(|| Error::MissingTensor { name: names[0].to_owned(), expected: vec![] })
+    }
+
+    /// Units of a stage. The first incomplete one is the last counted: it will be reported, and what
+    /// follows from the result stays in proportion to the file.
+    fn units(&self, stage: usize) -> usize {
+        let complete = |unit: &usize| {
+            let prefix = format!("stage{stage}.{unit}.");
+            let begin = self.tensors.partition_point(|t| t.name.as_ref() < prefix.as_str());
+            let own = self.tensors[begin..].iter().take_while(|t| t.name.starts_with(&prefix));
+            let count = own.filter(|t| !t.name.ends_with(COUNTER)).count();
+            if count > 0 { Some(count >= if *unit == 0 { 25 } else { 15 }) } else { None }
+        };
+        let mut units = 0;
+        while let Some(complete) = complete(&units) {
+            units += 1;
+            if !complete {
+                break;
+            }
+        }
+        units.max(1)
+    }
+
+    /// The network that the tensors describe, and its layers, once every tensor is known to be there
+    /// with its shape and type, and none beside them.
+    fn network(&self) -> Result<(Architecture, Vec<Layer>), Error> {
+        let architecture = self.architecture()?;
+        let layers = architecture.layers();
+        let mut known = vec![false; self.tensors.len()];
+        let mut bytes = 0usize;
+        let mut check = |name: String, expected: &[usize]| {
+            let Some(index) = self.find(&name) else {
+                return Err(Error::MissingTensor { name, expected: expected.to_vec() });
+            };
+            let tensor = &self.tensors[index];
+            if tensor.shape() != expected {
+                let (found, expected) = (tensor.shape().to_vec(), expected.to_vec());
+                return Err(Error::TensorShape { name, found, expected });
+            }
+            if !tensor.dtype().is_weight() {
+                return Err(Error::TensorType { name, found: tensor.dtype().to_string() });
+            }
+            known[index] = true;
+            bytes = bytes.saturating_add(tensor.size());
+            Ok(())
+        };
+        for layer in &layers {
+            check(format!("{}.weight", layer.name), &layer.weight_shape())?;
+            let vectors = match &layer.batch_norm {
+                Some(_) => &["weight", "bias", "running_mean", "running_var"][..],
+                None => &["bias"],
+            };
+            for vector in vectors {
+                let name = layer.batch_norm.as_ref().unwrap_or(&layer.name);
+                check(format!("{name}.{vector}"), &[layer.outputs])?;
+            }
+        }
+        for (tensor, _) in self.tensors.iter().zip(&known).filter(|(_, known)| !**known) {
+            let counter = tensor.name.strip_suffix(COUNTER).is_some_and(|norm| {
+                self.find(&format!("{norm}.running_var")).is_some_and(|index| known[index])
+            });
+            if !counter {
+                let (name, shape) = (tensor.name().to_owned(), tensor.shape().to_vec());
+                return Err(Error::UnexpectedTensor { name, shape });
+            }
+        }
+        if bytes > self.file_bytes {
+            return Err(Error::format("checkpoint", "tensors of the network share memory"));
+        }
+        Ok((architecture, layers))
+    }
+
+    /// The model, with batch norm folded in.
+    ///
+    /// Takes 4 bytes a weight. For each batch norm, in f64 and without fused operations: `scale = weight
+    /// / sqrt(running_var + 1e-5)`; the convolution's weights become `weight * scale` and its bias
+    /// `bias - running_mean * scale`, each rounded to f32 once.
+    ///
+    /// # Errors
+    /// In this order, and each with the first tensor concerned in the order of the network:
+    /// [`Error::MissingTensor`], [`Error::TensorShape`] and [`Error::TensorType`];
+    /// [`Error::UnexpectedTensor`]; [`Error::NotFinite`] for an infinity or a NaN in the file or made by
+    /// batch norm. Besides, what [`architecture`](StateDict::architecture) returns, and
+    /// [`Error::Format`] if tensors of the network share memory.
+    pub fn to_model(&self) -> Result<Model, Error> {
+        let (architecture, specs) = self.network()?;
+        let mut layers = Vec::with_capacity(specs.len());
+        for spec in &specs {
+            layers.push(fold::fold(self, spec)?);
+        }
+        drop(specs);
+        Model::new(architecture, layers, architecture.default_preprocessing())
+    }
+
+    /// Writes the network as a safetensors file, in torchvision's names.
+    ///
+    /// Types, values and metadata stay as they are; `num_batches_tracked` is left out. The tensors stand
+    /// by falling element size and then by name, the data begins at a multiple of 8 bytes, so every
+    /// element is aligned to its size.
+    ///
+    /// # Errors
+    /// What [`to_model`](StateDict::to_model) returns, except that values are not looked at;
+    /// [`Error::Write`] if `out` fails.
+    pub fn write_safetensors(&self, mut out: impl Write) -> Result<(), Error> {
+        self.network()?;
+        let weights = self.tensors.iter().filter(|t| !t.name.ends_with(COUNTER));
+        let mut weights: Vec<&Tensor<'_>> = weights.collect();
+        weights.sort_by_key(|t| std::cmp::Reverse(t.dtype().size()));
+        let mut write = || -> io::Result<()> {
+            out.write_all(&safetensors::header(&weights, &self.metadata))?;
+            for tensor in &weights {
+                tensor.write(&mut out)?;
+            }
+            out.flush()
+        };
+        write().map_err(|source| Error::Write { source })
+    }
+}
+
+/// Checks that a file of `bytes` can hold so many `entries`, before memory is taken for them.
+pub(super) fn check_count(format: &'static str, entries: usize, bytes: usize) -> Result<(), Error> {
+    if entries > (bytes + 1024) / BYTES_PER_TENSOR {
+        let message = format!("{entries} entries in {bytes} bytes are more than any network has");
+        return Err(Error::format(format, message));
+    }
+    Ok(())
+}
+
+#[cfg(feature = "pth")]
+fn read_pth(bytes: &[u8]) -> Result<StateDict<'_>, Error> {
+    super::pth::read(bytes)
+}
+
+#[cfg(not(feature = "pth"))]
+fn read_pth(_: &[u8]) -> Result<StateDict<'_>, Error> {
+    let message = "this is a PyTorch checkpoint, which needs the feature `pth`; \
+                   `shufflenet convert` makes a safetensors file of it";
+    Err(Error::format("safetensors", message))
+}

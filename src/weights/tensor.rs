@@ -1,0 +1,234 @@
+//! A named tensor in a file's bytes.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use half::{bf16, f16};
+
+use super::Dtype;
+
+/// No tensor may have more dimensions; a network's own have at most 4.
+pub(super) const MAX_RANK: usize = 8;
+
+/// A tensor of a [`StateDict`](super::StateDict): name, type and shape, and its elements where they
+/// stand in the file.
+#[derive(Clone, Debug)]
+pub struct Tensor<'a> {
+    pub(super) name: Cow<'a, str>,
+    /// The shape, followed by the strides in elements if the elements are not contiguous. One block,
+    /// for a hostile file can hold very many small tensors.
+    dims: Box<[usize]>,
+    /// From the first element to the last one.
+    data: &'a [u8],
+    rank: u8,
+    dtype: Dtype,
+}
+
+impl<'a> Tensor<'a> {
+    /// A tensor whose elements follow one another; the name if the shape does not fill `data` exactly.
+    pub(super) fn contiguous(
+        name: Cow<'a, str>,
+        dtype: Dtype,
+        shape: &[usize],
+        data: &'a [u8],
+    ) -> Result<Tensor<'a>, Cow<'a, str>> {
+        let bytes = count(shape).and_then(|n| n.checked_mul(dtype.size()));
+        if bytes != Some(data.len()) || shape.len() > MAX_RANK {
+            return Err(name);
+        }
+        Ok(Tensor { name, dims: shape.into(), data, rank: shape.len() as u8, dtype })
+    }
+
+    /// A view of a storage, as PyTorch writes it; `offset` and `strides` are in elements.
+    ///
+    /// Refused, with the reason: a view that leaves the storage, and one that has two indices for one
+    /// place (a small file could stand for any amount of memory).
+    #[cfg(feature = "pth")]
+    pub(super) fn view(
+        name: Cow<'a, str>,
+        dtype: Dtype,
+        (shape, strides): (&[usize], &[usize]),
+        storage: &'a [u8],
+        offset: usize,
+    ) -> Result<Tensor<'a>, &'static str> {
+        const OUTSIDE: &str = "leaves its storage";
+        if shape.len() != strides.len() || shape.len() > MAX_RANK {
+            return Err("has a shape and strides that do not belong together");
+        }
+        let length = count(shape).ok_or(OUTSIDE)?;
+        let mut axes: Vec<(usize, usize)> =
+            strides.iter().copied().zip(shape.iter().copied()).filter(|axis| axis.1 != 1).collect();
+        axes.sort_unstable();
+        // `reach` is the largest offset that the axes so far lead to.
+        let (mut reach, mut dense) = (0usize, true);
+        if length > 0 {
+            let mut inner = 1;
+            for &(stride, size) in &axes {
+                if stride <= reach {
+                    return Err("overlaps itself");
+                }
+                reach = (size - 1)
+                    .checked_mul(stride)
+                    .and_then(|r| r.checked_add(reach))
+                    .ok_or(OUTSIDE)?;
+            }
+            for (&size, &stride) in shape.iter().zip(strides).rev().filter(|(size, _)| **size != 1)
+            {
+                dense &= stride == inner;
+                inner *= size;
+            }
+        }
+        let elements = if length > 0 { reach.checked_add(1).ok_or(OUTSIDE)? } else { 0 };
+        let begin = offset.checked_mul(dtype.size()).ok_or(OUTSIDE)?;
+        let end = elements.checked_mul(dtype.size()).and_then(|n| n.checked_add(begin));
+        let data = end.and_then(|end| storage.get(begin..end)).ok_or(OUTSIDE)?;
+        let dims = if dense { shape.into() } else { [shape, strides].concat().into() };
+        Ok(Tensor { name, dims, data, rank: shape.len() as u8, dtype })
+    }
+
+    /// Removes the beginning of a name that has it.
+    pub(super) fn strip_prefix(&mut self, prefix: &str) {
+        match &mut self.name {
+            Cow::Borrowed(name) => *name = name.strip_prefix(prefix).unwrap_or(name),
+            Cow::Owned(name) if name.starts_with(prefix) => drop(name.drain(..prefix.len())),
+            Cow::Owned(_) => {}
+        }
+    }
+
+    /// The name, in torchvision's naming, without the prefix `module.` that training wrappers add.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Element type in the file.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Shape; empty for a scalar.
+    pub fn shape(&self) -> &[usize] {
+        &self.dims[..usize::from(self.rank)]
+    }
+
+    /// Number of elements.
+    pub(super) fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// Bytes of all elements.
+    pub(super) fn size(&self) -> usize {
+        self.len() * self.dtype.size()
+    }
+
+    /// Where its first element stands in memory: the order of tensors in their file.
+    pub(super) fn address(&self) -> usize {
+        self.data.as_ptr().addr()
+    }
+
+    /// The elements' bytes if they follow one another in row-major order.
+    pub(super) fn as_bytes(&self) -> Option<&'a [u8]> {
+        (self.dims.len() == usize::from(self.rank)).then_some(self.data)
+    }
+
+    /// The bytes of the element at a row-major index below [`len`](Tensor::len).
+    pub(super) fn element(&self, index: usize) -> &'a [u8] {
+        let (shape, strides) = self.dims.split_at(usize::from(self.rank));
+        let mut at = index;
+        if !strides.is_empty() {
+            let mut rest = index;
+            at = 0;
+            for (&size, &stride) in shape.iter().zip(strides).rev() {
+                at += rest % size * stride;
+                rest /= size;
+            }
+        }
+        &self.data[at * self.dtype.size()..][..self.dtype.size()]
+    }
+
+    /// The element at a row-major index as a number; NaN for a type that no weight has.
+    pub(super) fn value(&self, index: usize) -> f64 {
+        match (self.dtype, self.element(index)) {
+            (Dtype::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            (Dtype::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).into(),
+            (Dtype::F16, &[a, b]) => f16::from_le_bytes([a, b]).into(),
+            (Dtype::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).into(),
+            _ => f64::NAN,
+        }
+    }
+}
+
+impl Tensor<'_> {
+    /// Writes the elements in row-major order.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        if let Some(bytes) = self.as_bytes() {
+            return out.write_all(bytes);
+        }
+        let mut buffer = Vec::with_capacity(4096);
+        for index in 0..self.len() {
+            buffer.extend_from_slice(self.element(index));
+            if buffer.len() + 16 > buffer.capacity() || index + 1 == self.len() {
+                out.write_all(&buffer)?;
+                buffer.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Number of elements of a shape, unless it overflows: also of the shape without its zeros, so that
+/// no product over a part of it can.
+fn count(shape: &[usize]) -> Option<usize> {
+    let all = shape.iter().filter(|&&size| size != 0).try_fold(1usize, |n, &s| n.checked_mul(s))?;
+    Some(if shape.contains(&0) { 0 } else { all })
+}
+
+#[cfg(all(test, feature = "pth"))]
+mod tests {
+    use super::*;
+
+    fn view(
+        shape: &[usize],
+        strides: &[usize],
+        offset: usize,
+    ) -> Result<Tensor<'static>, &'static str> {
+        static STORAGE: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+        Tensor::view("t".into(), Dtype::U8, (shape, strides), &STORAGE, offset)
+    }
+
+    fn elements(tensor: &Tensor<'_>) -> Vec<u8> {
+        (0..tensor.len()).map(|i| tensor.element(i)[0]).collect()
+    }
+
+    #[test]
+    fn views_are_read_in_row_major_order() {
+        let transposed = view(&[3, 4], &[1, 3], 0).unwrap();
+        assert_eq!(elements(&transposed), [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
+        assert_eq!(transposed.as_bytes(), None);
+        let every_second = view(&[2, 2], &[6, 2], 1).unwrap();
+        assert_eq!(elements(&every_second), [1, 3, 7, 9]);
+        // An axis of one element has no stride that matters.
+        let row = view(&[1, 4, 1], &[99, 1, 0], 8).unwrap();
+        assert_eq!(row.as_bytes(), Some(&[8, 9, 10, 11][..]));
+        assert_eq!(view(&[], &[], 11).unwrap().as_bytes(), Some(&[11][..]));
+        assert_eq!(view(&[0, 4], &[4, 1], 12).unwrap().as_bytes(), Some(&[][..]));
+    }
+
+    #[test]
+    fn views_outside_and_overlapping_ones_are_refused() {
+        let outside = Some("leaves its storage");
+        assert_eq!(view(&[13], &[1], 0).err(), outside);
+        assert_eq!(view(&[1], &[1], 12).err(), outside);
+        assert_eq!(view(&[0], &[1], 13).err(), outside);
+        assert_eq!(view(&[2, 2], &[11, 1], 0).err(), outside);
+        assert_eq!(view(&[2], &[1], usize::MAX).err(), outside);
+        assert_eq!(view(&[2], &[usize::MAX], 1).err(), outside);
+        assert_eq!(view(&[3, 3], &[usize::MAX / 2, 1], 0).err(), outside);
+        assert_eq!(view(&[usize::MAX, 3], &[1, 0], 0).err(), outside);
+        let overlap = Some("overlaps itself");
+        assert_eq!(view(&[2], &[0], 0).err(), overlap);
+        assert_eq!(view(&[4, 4], &[1, 1], 0).err(), overlap);
+        assert_eq!(view(&[2, 3], &[2, 1], 0).err(), overlap);
+        assert!(view(&[2], &[1, 1], 0).is_err());
+        assert!(view(&[1; 9], &[1; 9], 0).is_err());
+    }
+}
