@@ -4,6 +4,7 @@ use super::args::{PointwiseFn, RowSumFn, WindowFn};
 use super::{Layout, portable, reference};
 use crate::Error;
 use crate::cpu::{Cpu, Level};
+use std::fmt;
 
 /// What a kernel computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,19 @@ impl Operation {
         Operation::RowSum,
         Operation::FullyConnected,
     ];
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::Stem => f.write_str("stem"),
+            Operation::MaxPool => f.write_str("max pool"),
+            Operation::Pointwise => f.write_str("pointwise"),
+            Operation::Depthwise { stride } => write!(f, "depthwise, stride {stride}"),
+            Operation::RowSum => f.write_str("row sum"),
+            Operation::FullyConnected => f.write_str("fully connected"),
+        }
+    }
 }
 
 /// A kernel's code, by signature.

@@ -1,5 +1,7 @@
 //! The layers of a network, by torchvision's names.
 
+use std::fmt;
+
 /// What a layer computes. Every convolution has a bias once batch norm is folded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerKind {
@@ -14,6 +16,17 @@ pub enum LayerKind {
     Pointwise,
     /// Matrix times vector.
     FullyConnected,
+}
+
+impl fmt::Display for LayerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayerKind::Stem => f.write_str("stem"),
+            LayerKind::Depthwise { stride } => write!(f, "depthwise, stride {stride}"),
+            LayerKind::Pointwise => f.write_str("pointwise"),
+            LayerKind::FullyConnected => f.write_str("fully connected"),
+        }
+    }
 }
 
 /// One layer: its place in the state dict and its shape.

@@ -1,0 +1,139 @@
+//! `shufflenet classify`: pictures to class names.
+
+use super::{print, print_json};
+use crate::classifier::Classifier;
+use crate::failure::{self, Failure};
+use crate::in_order::in_order;
+use crate::labels::Labels;
+use crate::network;
+use crate::picture_files::{self, PictureFile};
+use crate::text::printable;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use shufflenet::top_k;
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Say what pictures show
+#[derive(clap::Args)]
+#[command(
+    after_help = "A picture that cannot be read is reported, and the others are still done. \
+The exit code is then 1."
+)]
+pub struct Arguments {
+    /// JPEG, PNG or WebP files, and folders of them
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// The model: safetensors or a PyTorch checkpoint
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Class names, one a line [default: ImageNet's for 1000 classes, else numbers]
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// How many classes to print
+    #[arg(long, value_name = "N", default_value = "5")]
+    top: NonZeroUsize,
+    /// Print one line of JSON for each picture, errors included
+    #[arg(long)]
+    json: bool,
+    /// How many pictures to work on at a time [default: one for each CPU]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// The line of JSON for a picture.
+#[derive(Serialize)]
+struct Line<'a> {
+    image: String,
+    #[serde(flatten)]
+    result: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome<'a> {
+    Classes(Vec<Class<'a>>),
+    Error(String),
+}
+
+#[derive(Serialize)]
+struct Class<'a> {
+    class: usize,
+    name: &'a str,
+    probability: f32,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Some(weights) = &arguments.weights else {
+        let message = "no model: pass --weights FILE (safetensors or a PyTorch checkpoint)";
+        return Err(Failure::Error(message.to_owned()));
+    };
+    let network = network::load(weights)?;
+    let labels = Labels::new(arguments.labels.as_deref(), network.architecture().classes)?;
+    let pictures = picture_files::list(&arguments.images);
+
+    let cpus = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = arguments.threads.unwrap_or_else(cpus).get().min(pictures.len());
+    let classifiers = (0..threads).map(|_| Classifier::new(&network));
+    let classifiers = classifiers.collect::<Result<Vec<_>, _>>()?;
+    let work = |classifier: &mut Classifier, picture: &PictureFile| match &picture.fault {
+        Some(fault) => Err(fault.clone()),
+        None => {
+            let probabilities = classifier.classify(&picture.path)?;
+            Ok(top_k(probabilities, arguments.top.get()))
+        }
+    };
+
+    let progress = progress_bar(pictures.len(), arguments.json);
+    let (mut printed, mut failed) = (0, 0);
+    let result = in_order(classifiers, &pictures, work, |picture, result| {
+        let image = picture.path.to_string_lossy();
+        let result = result.map(|top| {
+            let class =
+                |(class, probability)| Class { class, name: labels.name(class), probability };
+            top.into_iter().map(class).collect()
+        });
+        failed += usize::from(result.is_err());
+        progress.suspend(|| match result {
+            result if arguments.json => print_json(&Line {
+                image: image.into_owned(),
+                result: result.map_or_else(Outcome::Error, Outcome::Classes),
+            }),
+            Ok(classes) => {
+                let between = if printed > 0 { "\n" } else { "" };
+                printed += 1;
+                print(&format!("{between}{}", for_people(&image, &classes)))
+            }
+            Err(error) => {
+                failure::report(&format!("{image}: {error}"));
+                Ok(())
+            }
+        })?;
+        progress.inc(1);
+        Ok(())
+    });
+    progress.finish_and_clear();
+    result?;
+    if failed > 0 { Err(Failure::Reported) } else { Ok(()) }
+}
+
+fn for_people(image: &str, classes: &[Class<'_>]) -> String {
+    let mut text = format!("{}\n", console::style(printable(image)).bold());
+    for class in classes {
+        let percent = 100.0 * class.probability;
+        text.push_str(&format!("{percent:7.1} %  {}\n", printable(class.name)));
+    }
+    text
+}
+
+/// A bar on a terminal, unless one picture is all there is or lines of JSON pass by there.
+fn progress_bar(pictures: usize, json: bool) -> ProgressBar {
+    let quiet = json && io::stdout().is_terminal();
+    if pictures < 2 || quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} pictures, {eta} left");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(pictures as u64).with_style(style)
+}

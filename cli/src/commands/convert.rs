@@ -1,0 +1,76 @@
+//! `shufflenet convert`: any file of weights to safetensors.
+
+use super::print;
+use crate::failure::Failure;
+use crate::text::{grouped, printable};
+use shufflenet::weights::StateDict;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Write a model as safetensors, with torchvision's tensor names
+#[derive(clap::Args)]
+#[command(
+    after_help = "Types and values stay as they are. OUT appears when it is complete; until \
+then a file of that name stays as it was."
+)]
+pub struct Arguments {
+    /// A PyTorch checkpoint (.pth), or safetensors
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The safetensors file to write
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (input, output) = (&arguments.input, &arguments.output);
+    let at = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::Error(format!("{}: {error}", path.display()))
+    };
+    let bytes = fs::read(input).map_err(|error| at(input, &error))?;
+    let state = StateDict::read(&bytes).map_err(|error| at(input, &error))?;
+    // What no network can be made of is refused before anything is written.
+    let architecture = *state.to_model().map_err(|error| at(input, &error))?.architecture();
+    let size = replace(output, |file| {
+        state.write_safetensors(file).map_err(|error| io::Error::other(error.to_string()))
+    })
+    .map_err(|error| at(output, &error))?;
+    print(&format!(
+        "{}: {}, {} classes, {} parameters, {} bytes\n",
+        printable(&output.to_string_lossy()),
+        architecture.name(),
+        grouped(architecture.classes),
+        grouped(architecture.parameters()),
+        grouped(size as usize),
+    ))
+}
+
+/// Writes a file beside `path` that takes its place once it is complete, and returns its size.
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<u64> {
+    // The file behind a link is replaced, not the link; and a device must stay one.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::other("not a file"));
+    }
+    let Some(name) = path.file_name() else { return Err(io::Error::other("not a file name")) };
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+
+    let file = File::create_new(&temporary)?;
+    let complete = |file| {
+        let mut writer = BufWriter::new(file);
+        write(&mut writer)?;
+        writer.flush()?;
+        // On the disk before the name points to it.
+        writer.get_ref().sync_all()?;
+        let size = writer.get_ref().metadata()?.len();
+        fs::rename(&temporary, path)?;
+        Ok(size)
+    };
+    complete(file).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}

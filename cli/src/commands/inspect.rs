@@ -1,0 +1,208 @@
+//! `shufflenet inspect`: what a file of weights holds, and how it will run.
+
+use super::{print, print_json};
+use crate::failure::Failure;
+use crate::network;
+use crate::text::{Align, grouped, join, printable, sizes, table};
+use serde::Serialize;
+use shufflenet::kernels::ColumnRange;
+use shufflenet::model::Preprocessing;
+use shufflenet::{Network, Session, SessionOptions};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Show a model's layers, sizes and plan
+#[derive(clap::Args)]
+#[command(
+    after_help = "MACs are multiply-adds, without biases and pooling. Outputs are height x width.
+
+A stage's activations are one matrix with a column (a slot) for each channel. The slots that a \
+unit reads and writes are given as ranges without their ends: 0..58 are the first 58. Unit 0 \
+reads those of the stage before."
+)]
+pub struct Arguments {
+    /// Safetensors or a PyTorch checkpoint
+    file: PathBuf,
+    /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
+    #[arg(long)]
+    size: Option<Size>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Size {
+    height: usize,
+    width: usize,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        match (height.parse(), width.parse()) {
+            (Ok(height), Ok(width)) => Ok(Size { height, width }),
+            _ => Err("expected N or HEIGHTxWIDTH in pixels, such as 192x320".to_owned()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    variant: &'static str,
+    classes: usize,
+    features: usize,
+    preprocessing: Transform,
+    parameters: usize,
+    /// Height and width, in pixels.
+    input_size: [usize; 2],
+    macs: usize,
+    arena_bytes: usize,
+    layers: Vec<LayerReport>,
+    units: Vec<UnitReport>,
+}
+
+#[derive(Serialize)]
+struct Transform {
+    resize: usize,
+    crop: usize,
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    name: String,
+    kind: String,
+    weight: Vec<usize>,
+    /// Height and width, in pixels.
+    output_size: [usize; 2],
+    macs: usize,
+}
+
+#[derive(Serialize)]
+struct UnitReport {
+    name: String,
+    reads: Vec<Slots>,
+    branch1_writes: Vec<Slots>,
+    branch2_writes: Vec<Slots>,
+}
+
+#[derive(Serialize)]
+struct Slots {
+    start: usize,
+    end: usize,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let network = network::load(&arguments.file)?;
+    let input_size = arguments.size.map(|size| (size.height, size.width));
+    let options = SessionOptions { input_size, ..SessionOptions::default() };
+    let session = Session::new(&network, &options)?;
+    let file = arguments.file.to_string_lossy().into_owned();
+    let report = report(file, &network, session.input_size(), session.arena_bytes());
+    if arguments.json { print_json(&report) } else { print(&for_people(&report)) }
+}
+
+fn report(
+    file: String,
+    network: &Network,
+    (height, width): (usize, usize),
+    arena_bytes: usize,
+) -> Report {
+    let architecture = network.architecture();
+    let Preprocessing { resize, crop, mean, std } = *network.preprocessing();
+    let output_sizes = architecture.output_sizes(height, width);
+    let layers = network.layers().iter().zip(output_sizes).map(|(layer, (h, w))| LayerReport {
+        name: layer.name.clone(),
+        kind: layer.kind.to_string(),
+        weight: layer.weight_shape(),
+        output_size: [h, w],
+        macs: layer.macs_per_pixel() * h * w,
+    });
+    let slots = |ranges: &[ColumnRange]| {
+        ranges.iter().map(|range| Slots { start: range.start, end: range.end() }).collect()
+    };
+    let units = network.plan().stages().iter().zip(2..).flat_map(|(stage, number)| {
+        stage.units.iter().enumerate().map(move |(u, unit)| UnitReport {
+            name: format!("stage{number}.{u}"),
+            reads: slots(&unit.reads),
+            branch1_writes: slots(&unit.branch1_writes),
+            branch2_writes: slots(&unit.branch2_writes),
+        })
+    });
+    Report {
+        file,
+        variant: architecture.name(),
+        classes: architecture.classes,
+        features: architecture.feature_channels,
+        preprocessing: Transform { resize, crop, mean, std },
+        parameters: architecture.parameters(),
+        input_size: [height, width],
+        macs: architecture.macs(height, width),
+        arena_bytes,
+        layers: layers.collect(),
+        units: units.collect(),
+    }
+}
+
+fn for_people(report: &Report) -> String {
+    let Transform { resize, crop, mean, std } = &report.preprocessing;
+    let line = |name: &str, value: String| [name.to_owned(), value];
+    let summary = [
+        line("variant", report.variant.to_owned()),
+        line("classes", grouped(report.classes)),
+        line("features", grouped(report.features)),
+        line("parameters", grouped(report.parameters)),
+        line("input", format!("{} pixels", sizes(&report.input_size))),
+        line("MACs", grouped(report.macs)),
+        line("arena", format!("{} bytes", grouped(report.arena_bytes))),
+        line("resize", format!("shorter side to {resize}, then the middle {crop}x{crop}")),
+        line("mean", join(mean, " ")),
+        line("std", join(std, " ")),
+    ];
+
+    let mut layers = vec![["layer", "kind", "weight", "output", "MACs"].map(str::to_owned)];
+    layers.extend(report.layers.iter().map(|layer| {
+        let (weight, output) = (sizes(&layer.weight), sizes(&layer.output_size));
+        [layer.name.clone(), layer.kind.clone(), weight, output, grouped(layer.macs)]
+    }));
+
+    let mut units = vec![["unit", "reads", "writes"].map(str::to_owned)];
+    for unit in &report.units {
+        if unit.branch1_writes.is_empty() {
+            units.extend(slot_rows(&unit.name, &unit.reads, &unit.branch2_writes));
+        } else {
+            let branch = |n: usize| format!("{}.branch{n}", unit.name);
+            units.extend(slot_rows(&branch(1), &unit.reads, &unit.branch1_writes));
+            units.extend(slot_rows(&branch(2), &unit.reads, &unit.branch2_writes));
+        }
+    }
+
+    use Align::{Left, Right};
+    format!(
+        "{}\n\n{}\n{}\n{}",
+        console::style(printable(&report.file)).bold(),
+        table([Left; 2], &summary),
+        table([Left, Left, Right, Right, Right], &layers),
+        table([Left; 3], &units),
+    )
+}
+
+/// A few ranges in a line, so that many do not make the table wide.
+fn slot_rows(name: &str, reads: &[Slots], writes: &[Slots]) -> Vec<[String; 3]> {
+    let range = |slots: &Slots| format!("{}..{}", slots.start, slots.end);
+    let lines = |slots: &[Slots]| -> Vec<String> {
+        slots.chunks(3).map(|slots| join(slots.iter().map(range), " ")).collect()
+    };
+    let (reads, writes) = (lines(reads), lines(writes));
+    let rows = (0..reads.len().max(writes.len())).map(|i| {
+        let cell = |lines: &[String]| lines.get(i).cloned().unwrap_or_default();
+        let name = if i == 0 { name } else { "" };
+        [name.to_owned(), cell(&reads), cell(&writes)]
+    });
+    rows.collect()
+}

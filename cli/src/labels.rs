@@ -1,0 +1,69 @@
+//! What the classes are called.
+
+use crate::failure::Failure;
+use std::fs;
+use std::path::Path;
+
+/// The categories of ImageNet's 1000 classes as torchvision names them, one a line.
+const IMAGENET: &str = include_str!("imagenet_classes.txt");
+
+/// A name for each class.
+pub struct Labels(Vec<String>);
+
+impl Labels {
+    /// The lines of a file; without one ImageNet's names for 1000 classes, and numbers otherwise.
+    pub fn new(file: Option<&Path>, classes: usize) -> Result<Labels, Failure> {
+        let labels = match file {
+            Some(path) => read(path, classes)
+                .map_err(|message| Failure::Error(format!("{}: {message}", path.display())))?,
+            None => match lines(IMAGENET) {
+                names if names.len() == classes => names,
+                _ => (0..classes).map(|class| format!("class {class}")).collect(),
+            },
+        };
+        Ok(Labels(labels))
+    }
+
+    pub fn name(&self, class: usize) -> &str {
+        &self.0[class]
+    }
+}
+
+fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())?;
+    let names = lines(&text);
+    match names.len() == classes {
+        true => Ok(names),
+        false => Err(format!(
+            "found {} names, expected {classes}: one line for each class of the model",
+            names.len()
+        )),
+    }
+}
+
+/// One name a line; editors may leave a byte order mark before them and empty lines after them.
+fn lines(text: &str) -> Vec<String> {
+    let text = text.trim_start_matches('\u{feff}').trim_end();
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_names() {
+        assert_eq!(lines("\u{feff}a\r\n b c \n\nd\n\n"), ["a", "b c", "", "d"]);
+        assert!(lines("\n").is_empty());
+    }
+
+    #[test]
+    fn imagenet_has_1000_different_names() {
+        let mut names = lines(IMAGENET);
+        assert_eq!((names[0].as_str(), names[285].as_str()), ("tench", "Egyptian cat"));
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 1000);
+    }
+}

@@ -1,0 +1,306 @@
+use crate::support::{
+    decoded_pictures, finish, folder, json_lines, picture, program, run, text, tiny_model,
+};
+use serde_json::Value;
+use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
+use shufflenet::{Input, Network, Session, SessionOptions, softmax, weights};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+fn images(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["image"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn probabilities_are_those_of_the_decoded_pixels() {
+    let model = tiny_model(&folder("classify_probabilities"), 3);
+    let network = Network::new(weights::load(&model).unwrap()).unwrap();
+    let mut session = Session::new(&network, &SessionOptions::default()).unwrap();
+    let mut seen = Vec::new();
+    for (name, [width, height], rgb) in decoded_pictures() {
+        if name.ends_with(".jpg") {
+            continue; // decoded to a few of 255
+        }
+        let pixels = Pixels::new(&rgb, width, height, 3 * width, PixelFormat::Rgb).unwrap();
+        let mut square = vec![0; 224 * 224 * 3];
+        let mut preprocessor = Preprocessor::new(network.preprocessing(), width, height).unwrap();
+        preprocessor.run(&pixels, &mut square).unwrap();
+        let square = Pixels::new(&square, 224, 224, 3 * 224, PixelFormat::Rgb).unwrap();
+        let mut expected = session.run(&[Input::Pixels(square)]).unwrap().logits().to_vec();
+        softmax(&mut expected);
+
+        let path = picture(&name);
+        let line = run(["classify", text(&path), "--weights", text(&model), "--json"]).json();
+        assert_eq!(line["image"], text(&path));
+        let classes = line["classes"].as_array().unwrap();
+        assert_eq!(classes.len(), 3);
+        for pair in classes.windows(2) {
+            assert!(pair[0]["probability"].as_f64() >= pair[1]["probability"].as_f64(), "{line}");
+        }
+        for class in classes {
+            let index = class["class"].as_u64().unwrap() as usize;
+            assert_eq!(class["name"], format!("class {index}"));
+            let probability: f32 = class["probability"].to_string().parse().unwrap();
+            assert_eq!(probability, expected[index], "{name}");
+        }
+        seen.push(expected);
+    }
+    // The model tells pictures apart: the test would see one taken for another.
+    seen.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    seen.dedup();
+    assert!(seen.len() > 10, "{}", seen.len());
+}
+
+#[test]
+fn people_get_a_block_for_each_picture() {
+    let model = tiny_model(&folder("classify_for_people"), 3);
+    let paths = [picture("rgb8.png"), picture("grey8.png")];
+    let [a, b] = [text(&paths[0]), text(&paths[1])];
+    let shown = run(["classify", a, b, "--weights", text(&model), "--top", "2"]).success();
+    let json = run(["classify", a, b, "--weights", text(&model), "--json"]).success();
+    let mut expected = Vec::new();
+    for line in json_lines(&json) {
+        let class = |n: usize| {
+            let class = &line["classes"][n];
+            let percent = 100.0 * class["probability"].as_f64().unwrap();
+            format!("{percent:7.1} %  {}\n", class["name"].as_str().unwrap())
+        };
+        expected.push(format!("{}\n{}{}", line["image"].as_str().unwrap(), class(0), class(1)));
+    }
+    assert_eq!(shown, expected.join("\n"));
+}
+
+#[test]
+fn a_thousand_classes_have_imagenets_names() {
+    let model = tiny_model(&folder("classify_imagenet"), 1000);
+    let names = include_str!("../../src/imagenet_classes.txt").lines().collect::<Vec<_>>();
+    let image = picture("rgb8.png");
+    let line = run(["classify", text(&image), "--weights", text(&model), "--json"]).json();
+    let classes = line["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 5);
+    for class in classes {
+        assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
+    }
+    let all = ["--json", "--top", "2000"];
+    let all =
+        run([&["classify", text(&image), "--weights", text(&model)][..], &all].concat()).json();
+    assert_eq!(all["classes"].as_array().unwrap().len(), 1000);
+}
+
+#[test]
+fn labels_name_the_classes() {
+    let folder = folder("classify_labels");
+    let (model, labels) = (tiny_model(&folder, 3), folder.join("labels.txt"));
+    let image = picture("rgb8.png");
+    let classify = || {
+        let arguments = ["--weights", text(&model), "--labels", text(&labels), "--json"];
+        run([&["classify", text(&image)][..], &arguments].concat())
+    };
+    fs::write(&labels, "cat\r\nblack dog\r\nörtliche Größe\r\n").unwrap();
+    let line = classify().json();
+    for class in line["classes"].as_array().unwrap() {
+        let names = ["cat", "black dog", "örtliche Größe"];
+        assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
+    }
+
+    fs::write(&labels, "cat\ndog\n").unwrap();
+    let expected = "found 2 names, expected 3: one line for each class of the model";
+    assert_eq!(classify().error(), format!("{}: {expected}", labels.display()));
+    fs::write(&labels, b"cat\n\xFF\ndog\n").unwrap();
+    assert_eq!(classify().error(), format!("{}: not UTF-8 text", labels.display()));
+    fs::remove_file(&labels).unwrap();
+    let error = classify().error();
+    assert!(error.starts_with(&format!("{}: ", labels.display())), "{error}");
+}
+
+#[test]
+fn folders_are_searched_for_pictures() {
+    let folder = folder("classify_folders");
+    let model = tiny_model(&folder, 3);
+    let files = ["b.JPG", "a/z.png", "a/y/x.Jpeg", "c.webp", "a.png", "notes.txt", "d.pngx"];
+    for file in files {
+        let path = folder.join("pictures").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // What a picture is, its content says.
+        fs::copy(picture("rgb8.png"), path).unwrap();
+    }
+    // Found by its ending, but a folder.
+    fs::create_dir(folder.join("pictures/e.png")).unwrap();
+    let pictures = folder.join("pictures");
+    let single = picture("lossy.webp");
+    let classify =
+        ["classify", text(&pictures), text(&single), "--weights", text(&model), "--json"];
+    let lines = json_lines(&run(classify).success());
+    let found = ["a/y/x.Jpeg", "a/z.png", "a.png", "b.JPG", "c.webp"];
+    let mut expected: Vec<_> = found.iter().map(|name| pictures.join(name)).collect();
+    expected.push(single.clone());
+    assert_eq!(images(&lines), expected.iter().map(|path| text(path)).collect::<Vec<_>>());
+
+    let empty = folder.join("pictures/e.png");
+    let error = run(["classify", text(&empty), "--weights", text(&model)]).error();
+    let expected = "no file here ends in .jpg, .jpeg, .png, .webp";
+    assert_eq!(error, format!("{}: {expected}", empty.display()));
+}
+
+#[test]
+fn a_bad_picture_is_named_and_the_others_are_done() {
+    let folder = folder("classify_bad_picture");
+    let model = tiny_model(&folder, 3);
+    let whole = fs::read(picture("420.jpg")).unwrap();
+    let (cut, missing) = (folder.join("cut.jpg"), folder.join("missing.png"));
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let good = [picture("rgb8.png"), picture("420.jpg")];
+    let classify = ["classify", text(&good[0]), text(&cut), text(&missing), text(&good[1])];
+    let classify = [&classify[..], &["--weights", text(&model)]].concat();
+
+    let shown = run(&classify);
+    assert_eq!(shown.code, Some(1));
+    let errors: Vec<&str> = shown.stderr.lines().collect();
+    assert_eq!(errors[0], format!("error: {}: the JPEG file is cut short", cut.display()));
+    assert!(errors[1].starts_with(&format!("error: {}: ", missing.display())), "{}", errors[1]);
+    assert_eq!(errors.len(), 2);
+    let headings: Vec<&str> = shown.stdout.lines().filter(|line| line.ends_with("g")).collect();
+    assert_eq!(headings, [text(&good[0]), text(&good[1])]);
+
+    let json = run([&classify[..], &["--json"]].concat());
+    assert_eq!((json.code, json.stderr.as_str()), (Some(1), ""));
+    let lines = json_lines(&json.stdout);
+    assert_eq!(images(&lines), [text(&good[0]), text(&cut), text(&missing), text(&good[1])]);
+    assert_eq!(lines[1]["error"], "the JPEG file is cut short");
+    assert!(lines[1].get("classes").is_none() && lines[2]["error"].is_string());
+    for line in [&lines[0], &lines[3]] {
+        assert!(line.get("error").is_none() && line["classes"].as_array().unwrap().len() == 3);
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let model = tiny_model(&folder("classify_threads"), 3);
+    let pictures = picture("");
+    let with = |threads: &str| {
+        let arguments = ["--weights", text(&model), "--json", "--threads", threads];
+        run([&["classify", text(&pictures)][..], &arguments].concat()).success()
+    };
+    let one = with("1");
+    let lines = json_lines(&one);
+    assert_eq!(lines.len(), decoded_pictures().len());
+    assert!(images(&lines).is_sorted());
+    for threads in ["2", "3", "16"] {
+        assert_eq!(with(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+fn weights_that_cannot_be_used_are_one_line() {
+    let folder = folder("classify_weights");
+    let image = picture("rgb8.png");
+    let error = run(["classify", text(&image)]).error();
+    assert!(error.contains("pass --weights FILE"), "{error}");
+
+    let model = tiny_model(&folder, 3);
+    let whole = fs::read(&model).unwrap();
+    let files = [
+        ("missing.safetensors", None),
+        ("empty.pth", Some(&b""[..])),
+        ("cut.safetensors", Some(&whole[..whole.len() - 1])),
+        ("picture.pth", Some(include_bytes!("../data/rgb8.png"))),
+    ];
+    for (name, content) in files {
+        let path = folder.join(name);
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
+        let error = run(["classify", text(&image), "--weights", text(&path)]).error();
+        assert!(error.starts_with(&format!("{}: ", path.display())), "{error}");
+    }
+}
+
+#[test]
+fn the_environment_chooses_kernels() {
+    let model = tiny_model(&folder("classify_mask"), 3);
+    let image = picture("rgb8.png");
+    let masked = |mask: &str| {
+        let arguments = ["classify", text(&image), "--weights", text(&model), "--json"];
+        finish(program().args(arguments).env("SHUFFLENET_CPU", mask))
+    };
+    let probabilities = |line: Value| -> Vec<(u64, f64)> {
+        let classes = line["classes"].as_array().unwrap().iter();
+        let pair = |class: &Value| {
+            (class["class"].as_u64().unwrap(), class["probability"].as_f64().unwrap())
+        };
+        classes.map(pair).collect()
+    };
+    let reference = probabilities(masked("reference").json());
+    for (a, b) in reference.iter().zip(probabilities(masked("portable").json())) {
+        assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5, "{a:?} {b:?}");
+    }
+    let error = masked("nonsense").error();
+    assert!(error.starts_with("SHUFFLENET_CPU: ") && error.contains("`nonsense`"), "{error}");
+}
+
+#[test]
+fn a_closed_pipe_ends_the_work_quietly() {
+    let model = tiny_model(&folder("classify_closed_pipe"), 3);
+    let pictures = picture("");
+    for json in [&[][..], &["--json"]] {
+        let mut program = program();
+        program.args(["classify", text(&pictures), "--weights", text(&model)]).args(json);
+        let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_unicode_are_shown_as_well_as_can_be() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder("classify_not_unicode");
+    let model = tiny_model(&folder, 3);
+    let good = folder.join(OsStr::from_bytes(b"g\xFFod\x1B[1m.png"));
+    fs::copy(picture("rgb8.png"), &good).unwrap();
+    let bad = folder.join(OsStr::from_bytes(b"b\xFFd\n.png"));
+    let classify = |json: &[&str]| {
+        finish(
+            program().arg("classify").args([&good, &bad]).arg("--weights").arg(&model).args(json),
+        )
+    };
+    let shown = classify(&[]);
+    assert_eq!(shown.code, Some(1));
+    assert!(shown.stdout.contains("/g\u{FFFD}od\\u{1b}[1m.png\n"), "{}", shown.stdout);
+    assert!(shown.stderr.contains("/b\u{FFFD}d\\n.png: "), "{}", shown.stderr);
+    let lines = json_lines(&classify(&["--json"]).stdout);
+    assert!(images(&lines)[0].ends_with("/g\u{FFFD}od\u{1b}[1m.png"));
+    assert!(lines[0]["classes"].is_array() && lines[1]["error"].is_string());
+}
+
+/// With the published weights, where they lie beside the repository.
+#[test]
+fn real_pictures_are_recognised() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    if !shared.join("models").exists() {
+        println!("skipped: ../shared/models is absent");
+        return;
+    }
+    let images = ["chelsea.png", "coffee.png"].map(|name| shared.join("images").join(name));
+    let mut outputs = Vec::new();
+    for extension in ["safetensors", "pth"] {
+        let model = format!("models/shufflenet_v2_x1_0-imagenet.{extension}");
+        let model = shared.join(model);
+        let classify = ["classify", text(&images[0]), text(&images[1]), "--weights", text(&model)];
+        let output = run([&classify[..], &["--json"]].concat()).success();
+        let lines = json_lines(&output);
+        for (line, expected) in lines.iter().zip([("Egyptian cat", "0.95"), ("espresso", "0.98")]) {
+            let first = &line["classes"][0];
+            let probability = format!("{:.2}", first["probability"].as_f64().unwrap());
+            assert_eq!((first["name"].as_str().unwrap(), probability.as_str()), expected);
+        }
+        assert_eq!(lines.len(), 2);
+        outputs.push(output);
+    }
+    assert_eq!(outputs[0], outputs[1]);
+}

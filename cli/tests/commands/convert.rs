@@ -1,0 +1,97 @@
+use crate::support::{folder, picture, run, text, tiny_model};
+use shufflenet::weights;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A checkpoint of the library's tests.
+fn checkpoint(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/weights").join(name)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_form_of_checkpoint_becomes_the_same_model() {
+    let folder = folder("convert_forms");
+    let image = picture("orientation1.jpg");
+    let classify = |weights: &Path| {
+        run(["classify", text(&image), "--weights", text(weights), "--json"]).success()
+    };
+    let expected = classify(&checkpoint("zip.pth"));
+    for name in ["zip.pth", "stream.pth", "training.pth", "distributed.pth", "wrapped.safetensors"]
+    {
+        let (from, to) = (checkpoint(name), folder.join(name).with_extension("converted"));
+        let said = run(["convert", text(&from), text(&to)]).success();
+        let size = fs::metadata(&to).unwrap().len();
+        let parameters = weights::load(&from).unwrap().architecture().parameters();
+        assert!(parameters < 1000, "no comma in {parameters}");
+        let size = format!("{},{:03}", size / 1000, size % 1000);
+        let model = format!("custom, 3 classes, {parameters} parameters, {size} bytes");
+        assert_eq!(said, format!("{}: {model}\n", to.display()));
+
+        let bytes = fs::read(&to).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert!(tensors.tensor("stage3.1.branch2.7.weight").is_err());
+        assert!(tensors.tensor("stage3.1.branch2.5.weight").is_ok(), "{name}");
+        assert_eq!(weights::load(&to).unwrap(), weights::load(&from).unwrap(), "{name}");
+        assert_eq!(classify(&to), expected, "{name}");
+    }
+    assert_eq!(names(&folder).len(), 5);
+}
+
+#[test]
+fn a_file_may_be_converted_in_place() {
+    let folder = folder("convert_in_place");
+    let file = folder.join("model");
+    fs::copy(checkpoint("stream.pth"), &file).unwrap();
+    run(["convert", text(&file), text(&file)]).success();
+    assert_eq!(weights::load(&file).unwrap(), weights::load(checkpoint("zip.pth")).unwrap());
+    assert_eq!(names(&folder), ["model"]);
+}
+
+#[test]
+fn a_failure_leaves_what_was_there() {
+    let folder = folder("convert_failures");
+    let (broken, out) = (folder.join("broken.pth"), folder.join("out.safetensors"));
+    let whole = fs::read(checkpoint("zip.pth")).unwrap();
+    fs::write(&broken, &whole[..whole.len() - 100]).unwrap();
+    fs::write(&out, "as before").unwrap();
+    let error = run(["convert", text(&broken), text(&out)]).error();
+    assert!(error.starts_with(&format!("{}: ", broken.display())), "{error}");
+
+    let missing = folder.join("missing.pth");
+    let error = run(["convert", text(&missing), text(&out)]).error();
+    assert!(error.starts_with(&format!("{}: ", missing.display())), "{error}");
+
+    let nowhere = folder.join("nowhere/out.safetensors");
+    let model = tiny_model(&folder, 3);
+    let error = run(["convert", text(&model), text(&nowhere)]).error();
+    assert!(error.starts_with(&format!("{}: ", nowhere.display())), "{error}");
+
+    let error = run(["convert", text(&model), text(&folder)]).error();
+    assert_eq!(error, format!("{}: not a file", folder.display()));
+
+    assert_eq!(fs::read(&out).unwrap(), b"as before");
+    assert_eq!(names(&folder), ["broken.pth", "out.safetensors", "tiny_3.safetensors"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_stay_links_and_devices_stay_devices() {
+    let folder = folder("convert_links");
+    let (model, link, target) =
+        (tiny_model(&folder, 3), folder.join("link"), folder.join("target"));
+    fs::write(&target, "to be replaced").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    run(["convert", text(&model), text(&link)]).success();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(weights::load(&target).unwrap(), weights::load(&model).unwrap());
+
+    assert_eq!(run(["convert", text(&model), "/dev/null"]).error(), "/dev/null: not a file");
+}

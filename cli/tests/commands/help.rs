@@ -1,0 +1,47 @@
+use crate::support::run;
+
+#[test]
+fn help_names_every_argument() {
+    let commands: [(&str, &[&str]); 4] = [
+        (
+            "classify",
+            &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
+        ),
+        ("info", &["--json", "SHUFFLENET_CPU"]),
+        ("inspect", &["<FILE>", "--size <", "--json"]),
+        ("convert", &["<IN>", "<OUT>"]),
+    ];
+    let all = run(["--help"]).success();
+    for (command, arguments) in commands {
+        assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");
+        let help = run([command, "--help"]).success();
+        for argument in arguments {
+            assert!(help.contains(argument), "{argument} in {help}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = concat!("shufflenet ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run(["--version"]).success(), version);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let usages: [&[&str]; 8] = [
+        &[],
+        &["clasify"],
+        &["classify"],
+        &["classify", "a.png", "--threads", "0"],
+        &["classify", "a.png", "--top", "0"],
+        &["inspect"],
+        &["inspect", "a.safetensors", "--size", "3x4x5"],
+        &["convert", "a.pth"],
+    ];
+    for usage in usages {
+        let run = run(usage);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{usage:?}");
+        assert!(run.stderr.contains("Usage:") || run.stderr.starts_with("error: "), "{usage:?}");
+    }
+}

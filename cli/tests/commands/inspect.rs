@@ -1,0 +1,103 @@
+use crate::support::{folder, run, text, tiny_model, write_model};
+use serde_json::Value;
+use shufflenet::model::Architecture;
+use std::fs;
+
+fn numbers(value: &Value) -> Vec<u64> {
+    value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect()
+}
+
+/// The slots in a list of ranges.
+fn slots(ranges: &Value) -> Vec<u64> {
+    let ranges = ranges.as_array().unwrap().iter();
+    ranges.flat_map(|r| r["start"].as_u64().unwrap()..r["end"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn numbers_of_half_width() {
+    let model = folder("inspect_half_width").join("x0_5.safetensors");
+    write_model(&model, &Architecture::X0_5);
+    let report = run(["inspect", text(&model), "--json"]).json();
+    assert_eq!(report["variant"], "x0.5");
+    assert_eq!((&report["classes"], &report["features"]), (&1000.into(), &1024.into()));
+    assert_eq!(report["parameters"], 1_366_792); // torchvision's count
+    assert_eq!(report["input_size"], Value::from([224, 224].to_vec()));
+    let transform =
+        r#"{"resize":256,"crop":224,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}"#;
+    assert_eq!(report["preprocessing"], serde_json::from_str::<Value>(transform).unwrap());
+    assert!(report["arena_bytes"].as_u64().unwrap() >= 28 * 28 * 48 * 4);
+
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 57);
+    let mut macs = 0;
+    for layer in layers {
+        let weight: u64 = numbers(&layer["weight"]).iter().product();
+        let pixels: u64 = numbers(&layer["output_size"]).iter().product();
+        assert_eq!(layer["macs"], weight * pixels, "{layer}");
+        macs += weight * pixels;
+    }
+    assert_eq!(report["macs"], macs);
+    assert_eq!(macs / 1_000_000, 40); // the paper: 41 M
+    let last = &layers[55];
+    assert_eq!((&last["name"], &last["kind"]), (&"conv5.0".into(), &"pointwise".into()));
+    assert_eq!(numbers(&last["weight"]), [1024, 192, 1, 1]);
+    assert_eq!(numbers(&last["output_size"]), [7, 7]);
+
+    let units = report["units"].as_array().unwrap();
+    let names: Vec<&str> = units.iter().map(|unit| unit["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        (names.len(), names[0], names[4], names[15]),
+        (16, "stage2.0", "stage3.0", "stage4.3")
+    );
+    let ranges: Vec<usize> =
+        units[5..12].iter().map(|unit| unit["reads"].as_array().unwrap().len()).collect();
+    assert_eq!(ranges, [1, 1, 2, 2, 3, 3, 3]);
+    let mut first =
+        [slots(&units[4]["branch1_writes"]), slots(&units[4]["branch2_writes"])].concat();
+    first.sort();
+    assert_eq!(first, (0..96).collect::<Vec<u64>>());
+    for unit in &units[5..12] {
+        assert_eq!(slots(&unit["reads"]).len(), 48, "{unit}");
+        assert_eq!(unit["reads"], unit["branch2_writes"]);
+        assert_eq!(slots(&unit["branch1_writes"]), [0; 0]);
+    }
+
+    let shown = run(["inspect", text(&model)]).success();
+    for line in ["variant     x0.5", "parameters  1,366,792", "input       224x224 pixels"] {
+        assert!(shown.lines().any(|found| found == line), "{line} in {shown}");
+    }
+    assert!(
+        shown.lines().all(|line| line.len() <= 80 || line.starts_with(text(&model))),
+        "{shown}"
+    );
+}
+
+#[test]
+fn sizes_change_what_depends_on_them() {
+    let folder = folder("inspect_sizes");
+    let model = tiny_model(&folder, 3);
+    let inspect = |size: &str| run(["inspect", text(&model), "--json", "--size", size]).json();
+    let (square, wide) = (inspect("33"), inspect("33x65"));
+    assert_eq!(numbers(&square["input_size"]), [33, 33]);
+    assert_eq!(numbers(&wide["input_size"]), [33, 65]);
+    assert_eq!(numbers(&square["layers"][0]["output_size"]), [17, 17]);
+    assert_eq!(numbers(&wide["layers"][0]["output_size"]), [17, 33]);
+    for larger in ["macs", "arena_bytes"] {
+        assert!(wide[larger].as_u64() > square[larger].as_u64(), "{larger}");
+    }
+    assert_eq!(wide["parameters"], square["parameters"]);
+    assert_eq!(wide["units"], square["units"]);
+
+    for size in ["0", "4x0", "100000x100000"] {
+        let error = run(["inspect", text(&model), "--size", size]).error();
+        assert!(error.starts_with("input size is "), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_an_error_with_its_name() {
+    let file = folder("inspect_other_kind").join("notes.txt");
+    fs::write(&file, "These are notes.").unwrap();
+    let error = run(["inspect", text(&file)]).error();
+    assert!(error.starts_with(&format!("{}: ", file.display())), "{error}");
+}
