@@ -535,7 +535,7 @@ fn hostile_pickles_are_refused() {
         (b"t", "no mark"),
         (b"}(Nu", "a key without a value"),
         (b"h\0", "nothing in the memo"),
-        (b"Nr\x01\0\0\0", "a gap in the memo"),
+        (b"Nr\x02\0\0\0", "a gap in the memo"),
         (b"\x80\x04N", "protocol"),
         (b"I1\n", "opcode 0x49"),
     ];

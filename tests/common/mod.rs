@@ -102,5 +102,5 @@ pub fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
         let difference = (f64::from(f) - e).abs();
         if difference.is_nan() { f64::INFINITY } else { m.max(difference) }
     });
-    worst / largest
+    if worst == 0.0 { 0.0 } else { worst / largest }
 }
