@@ -1,4 +1,9 @@
 //! ShuffleNet v2 on phone and desktop CPUs: SIMD kernels, and the network on top of them.
+//!
+//! Data flows one way: a file becomes a [`model::Model`] ([`weights`]); planned and packed it is a
+//! [`Network`], which threads share; bound to an input size it is a [`Session`], which runs [`kernels`].
+//!
+//! Nothing here panics on any input: what can be wrong is an [`Error`] that says what was expected.
 
 pub mod cpu;
 mod error;
@@ -12,3 +17,8 @@ pub mod weights;
 pub use error::Error;
 pub use plan::{Network, Plan, StagePlan, UnitPlan};
 pub use session::{Activation, Input, Output, Session, SessionOptions, softmax, top_k};
+
+/// The README's program is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -119,7 +119,7 @@ fn floats_are_torchvisions_to_the_bit() {
         for format in FORMATS {
             let bytes = encode(&rgb, 256, format, 5);
             let mut out = vec![f32::NAN; 3 * 256];
-            set.row(&view(&bytes, 256, 2, format, 5), 1, &mut out);
+            set.row(&view(&bytes, 256, 2, format, 5), 1, &mut out).unwrap();
             for (i, found) in out.iter().enumerate() {
                 let (x, c) = (i / 3, i % 3);
                 let at = (c * 256 + usize::from(value(x, c))) * 4;
@@ -256,7 +256,7 @@ proptest! {
             let mut out = vec![seed as u8; crop * crop * 3];
             preprocessor.run(&pixels, &mut out).unwrap();
             let mut row = vec![0.0; 3 * width];
-            normalization.row(&pixels, height - 1, &mut row);
+            normalization.row(&pixels, height - 1, &mut row).unwrap();
             (out, row)
         }).into_iter();
         let first = results.next().unwrap();

@@ -20,7 +20,7 @@
 //! let square = Pixels::new(&square, 224, 224, 224 * 3, PixelFormat::Rgb)?;
 //! let normalization = Normalization::new(preprocessing.mean, preprocessing.std)?;
 //! let mut row = vec![0.0; 224 * 3];
-//! normalization.row(&square, 0, &mut row);
+//! normalization.row(&square, 0, &mut row)?;
 //! assert_eq!(row[0], (128.0 / 255.0 - 0.485) / 0.229);
 //! # Ok::<(), shufflenet::Error>(())
 //! ```

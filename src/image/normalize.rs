@@ -40,10 +40,16 @@ impl Normalization {
     /// Writes row `y` as floats: red, green and blue of the first pixel, then of the next, whatever
     /// the picture's own order.
     ///
-    /// # Panics
-    /// If `y` is not below the height, or `out` is not `3 * width` long.
-    pub fn row(&self, pixels: &Pixels<'_>, y: usize, out: &mut [f32]) {
-        assert_eq!(out.len(), 3 * pixels.width(), "length of a normalised row");
+    /// # Errors
+    /// [`Error::Argument`] if `y` is not below the height, or `out` is not `3 * width` long.
+    pub fn row(&self, pixels: &Pixels<'_>, y: usize, out: &mut [f32]) -> Result<(), Error> {
+        if y >= pixels.height() {
+            return Err(Error::argument("row", y, format!("below the height {}", pixels.height())));
+        }
+        if out.len() != 3 * pixels.width() {
+            let expected = format!("3 x {}", pixels.width());
+            return Err(Error::argument("length of the normalised row", out.len(), expected));
+        }
         let [red, green, blue] = &self.table;
         let [r, g, b] = pixels.format().rgb_offsets();
         let pixels = pixels.row(y).chunks_exact(pixels.format().bytes_per_pixel());
@@ -54,5 +60,6 @@ impl Normalization {
                 blue[usize::from(pixel[b])],
             ];
         }
+        Ok(())
     }
 }

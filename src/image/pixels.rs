@@ -95,12 +95,9 @@ impl<'a> Pixels<'a> {
         self.format
     }
 
-    /// Row `y`, `width * bytes_per_pixel` bytes, without padding.
-    ///
-    /// # Panics
-    /// If `y` is not below the height.
-    pub fn row(&self, y: usize) -> &'a [u8] {
-        assert!(y < self.height, "row {y} of a picture of {} rows", self.height);
+    /// Row `y`, which is below the height: `width * bytes_per_pixel` bytes, without padding.
+    pub(crate) fn row(&self, y: usize) -> &'a [u8] {
+        debug_assert!(y < self.height, "row {y} of a picture of {} rows", self.height);
         &self.data[y * self.row_stride..][..self.width * self.format.bytes_per_pixel()]
     }
 }

@@ -30,9 +30,14 @@ impl Input<'_> {
     }
 
     /// Writes row `y` as red, green and blue of each pixel.
-    pub(super) fn row(&self, y: usize, normalization: &Normalization, out: &mut [f32]) {
+    pub(super) fn row(
+        &self,
+        y: usize,
+        normalization: &Normalization,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
         match self {
-            Input::Pixels(pixels) => normalization.row(pixels, y, out),
+            Input::Pixels(pixels) => normalization.row(pixels, y, out)?,
             Input::Nhwc(floats) => out.copy_from_slice(&floats[y * out.len()..][..out.len()]),
             Input::Nchw(floats) => {
                 let width = out.len() / 3;
@@ -43,5 +48,6 @@ impl Input<'_> {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::Error;
 use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
-    Depthwise3x3, FullyConnected, Kernel, MaxPool3x3, Operation, Pointwise, RowSum,
+    Depthwise3x3, FullyConnected, Kernel, Layout, MaxPool3x3, Operation, Pointwise, RowSum,
     StemConvolution, View, ViewMut, select,
 };
 use crate::model::Layer;
@@ -42,9 +42,9 @@ impl Binder<'_> {
         &self.network.layers()[layer]
     }
 
-    fn matrix_kernel(&self, operation: Operation) -> (&'static Kernel, crate::kernels::Layout) {
+    fn matrix_kernel(&self, operation: Operation) -> (&'static Kernel, Layout) {
         let kernel = select(self.cpu, operation);
-        (kernel, kernel.layout().unwrap_or(crate::kernels::Layout::RowMajor))
+        (kernel, kernel.layout().unwrap_or(Layout::RowMajor))
     }
 
     fn pointwise(&self, layer: usize) -> Result<Pointwise, Error> {
@@ -137,7 +137,7 @@ fn stem(
     for band in bands(s.pool[0], s.band) {
         for y in window_rows(band.clone(), 2, s.conv[0]) {
             for from in window_rows(y..y + 1, 2, s.image[0]) {
-                input.row(from, normalization, image.row_mut(from));
+                input.row(from, normalization, image.row_mut(from))?;
             }
             let out = rows.row_mut(y);
             conv.run_row(&image.window(2 * y)?, &mut ViewMut::dense(out, s.conv[1], s.channels)?)?;
