@@ -18,8 +18,8 @@ fn network(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(architecture.name());
         group.throughput(Throughput::Elements(architecture.macs(224, 224) as u64));
         group.sample_size(10);
-        for level in Level::ALL {
-            let Ok(cpu) = Cpu::detect().with_level(level) else { continue };
+        for level in Level::available() {
+            let cpu = Cpu::detect().with_level(level).unwrap();
             let network = Network::for_cpu(model.clone(), cpu);
             let mut session = Session::new(&network, &SessionOptions::default()).unwrap();
             group.bench_function(level.name(), |bencher| {

@@ -47,7 +47,7 @@ fn running_allocates_nothing() {
     let image = common::input(height, width);
     let bytes = vec![200; 4 * height * width];
     let pixels = Pixels::new(&bytes, width, height, 4 * width, PixelFormat::Bgra).unwrap();
-    for level in Level::ALL {
+    for level in Level::available() {
         let cpu = Cpu::detect().with_level(level).unwrap();
         let network = Network::for_cpu(model.clone(), cpu);
         for batch in [1, 3] {

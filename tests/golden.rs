@@ -10,8 +10,6 @@ use shufflenet::{Activation, Input, Network, Session, SessionOptions};
 /// Part of the largest absolute value.
 const TOLERANCE: f64 = 1e-5;
 
-const LEVELS: [Level; 2] = Level::ALL;
-
 fn stored(file: &str) -> Vec<f64> {
     let path = format!("{}/tests/golden/{file}.f32", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -32,7 +30,7 @@ fn session(architecture: &Architecture, size: (usize, usize), level: Level, keep
 fn logits_match(name: &str, architecture: Architecture, height: usize, width: usize) {
     let expected = stored(&format!("{name}_{height}x{width}.logits"));
     let image = common::input(height, width);
-    for level in LEVELS {
+    for level in Level::available() {
         let mut session = session(&architecture, (height, width), level, false);
         let output = session.run(&[Input::Nchw(&image)]).unwrap();
         let error = relative_error(output.logits(), &expected);
@@ -78,7 +76,7 @@ const TAPS: [(&str, Activation); 6] = [
 #[test]
 fn every_tap_of_the_smallest_case() {
     let image = common::input(32, 32);
-    for level in LEVELS {
+    for level in Level::available() {
         let mut session = session(&Architecture::X0_5, (32, 32), level, true);
         session.run(&[Input::Nchw(&image)]).unwrap();
         for (name, activation) in TAPS {

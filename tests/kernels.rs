@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use shufflenet::cpu::Level;
 use shufflenet::kernels::{
     ColumnRange, Depthwise3x3, FullyConnected, Kernel, Layout, Matrix, MaxPool3x3, Operation,
-    Pointwise, RowSum, StemConvolution, Taps, View, ViewMut, registry,
+    Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut, registry,
 };
 use shufflenet::model::{Layer, LayerKind};
 use std::sync::Arc;
@@ -138,7 +138,6 @@ impl Columns {
 fn kernels(operation: Operation) -> Vec<&'static Kernel> {
     let mut kernels: Vec<_> =
         registry().iter().filter(|k| k.operation() == operation && k.runs_here()).collect();
-    kernels.sort_by_key(|kernel| kernel.level());
     assert_eq!(kernels[0].level(), Level::Reference);
     kernels
 }
@@ -355,23 +354,39 @@ proptest! {
     }
 
     #[test]
-    fn row_sum(seed: u64, height in 1usize..5, width in 1usize..12, channels in 1usize..40) {
+    fn pointwise_mean(
+        seed: u64, height in 1usize..6, width in 1usize..12, inputs in 1usize..40,
+        outputs in 1usize..70,
+    ) {
         let mut random = Random(seed);
-        let values = random.floats(height * width * channels);
-        let start = random.below(3);
-        let ranges = vec![ColumnRange { start, len: channels }];
-        let stride = start + channels + random.below(3);
-        let input = Columns::new(height * width, (ranges, stride)).fill(&values);
-        let before = random.floats(channels);
-        for kernel in kernels(Operation::RowSum) {
-            let mut sums = before.clone();
-            RowSum::with_kernel(kernel).unwrap().run(&input.view(), width, &mut sums).unwrap();
-            let definition: Vec<f32> = (0..channels).map(|c| {
-                let row = |y| (0..width).map(move |x| (y * width + x) * channels + c);
-                (0..height).fold(before[c], |sum, y| sum + row(y).fold(0.0, |s, i| s + values[i]))
-            }).collect();
-            // Additions alone, so that all levels agree to the bit.
-            assert_eq!(bits(&sums), bits(&definition), "{}", kernel.name());
+        let (weights, bias) = (random.floats(inputs * outputs), random.floats(outputs));
+        let pixels = height * width;
+        let values = random.floats(pixels * inputs);
+        let input = Columns::new(pixels, random.ranges(inputs)).fill(&values);
+        let output = Columns::new(1, random.ranges(outputs));
+        let mut expected = Vec::new();
+        for kernel in kernels(Operation::PointwiseMean) {
+            let layout = kernel.layout().unwrap();
+            let matrix = Matrix::new(layout, inputs, outputs, &weights, &bias).unwrap();
+            let op = PointwiseMean::with_kernel(kernel, Arc::new(matrix), true).unwrap();
+            let found = output.written(|out| op.run(&input.view(), width, out).unwrap());
+            if kernel.level() == Level::Reference {
+                let reference = kernels(Operation::Pointwise)[0];
+                let layout = reference.layout().unwrap();
+                let matrix = Matrix::new(layout, inputs, outputs, &weights, &bias).unwrap();
+                let op = Pointwise::with_kernel(reference, Arc::new(matrix), true).unwrap();
+                let stored = Columns::dense(pixels, outputs)
+                    .written(|out| op.run(&input.view(), out).unwrap());
+                let definition: Vec<f32> = (0..outputs).map(|n| {
+                    let row = |y: usize| (0..width).map(move |x| (y * width + x) * outputs + n);
+                    let row_sum = |y| row(y).fold(0.0f32, |sum, at| sum + stored[at]);
+                    (0..height).fold(0.0f32, |sum, y| sum + row_sum(y)) / pixels as f32
+                }).collect();
+                assert_eq!(bits(&found), bits(&definition));
+                expected = found;
+            } else {
+                assert_agree(kernel, &found, &expected, inputs + pixels, scale(&expected));
+            }
         }
     }
 }
@@ -404,9 +419,12 @@ fn what_does_not_fit_is_refused_by_name() {
     assert_eq!(message(2, 2, 2, 2, &mut out), "columns of the output is 2, expected 3");
     assert_eq!(message(2, 2, 1, 3, &mut out), "rows of the output is 1, expected 2");
 
-    let wrong = kernels(Operation::RowSum)[0];
+    let wrong = kernels(Operation::MaxPool)[0];
     let error = Pointwise::with_kernel(wrong, matrix(), false).unwrap_err();
-    assert_eq!(error.to_string(), "kernel is f32_rowsum_ref, expected a kernel for Pointwise");
+    assert_eq!(
+        error.to_string(),
+        "kernel is f32_maxpool3x3s2_ref, expected a kernel for Pointwise"
+    );
     let panels = kernels(Operation::Pointwise)[1];
     assert!(Pointwise::with_kernel(panels, matrix(), false).is_err());
 

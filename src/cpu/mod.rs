@@ -17,18 +17,51 @@ pub enum Level {
     /// Vector code for any CPU, with the instruction set that the crate was built for. Its results
     /// differ from the other levels' by rounding.
     Portable,
+    /// x86-64 with AVX2 and fused multiply-add.
+    Avx2,
+    /// x86-64 with AVX-512 (F and VL).
+    Avx512,
+    /// AArch64 with NEON.
+    Neon,
 }
 
 impl Level {
-    /// Every level, slowest first.
-    pub const ALL: [Level; 2] = [Level::Reference, Level::Portable];
+    /// Every level; of those that one CPU can have, the slowest first.
+    pub const ALL: [Level; 5] =
+        [Level::Reference, Level::Portable, Level::Avx2, Level::Avx512, Level::Neon];
 
     /// The name that `SHUFFLENET_CPU` takes.
     pub fn name(self) -> &'static str {
         match self {
             Level::Reference => "reference",
             Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+            Level::Neon => "neon",
         }
+    }
+
+    /// Whether this machine has the level's instructions.
+    pub fn is_available(self) -> bool {
+        match self {
+            Level::Reference | Level::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => {
+                Level::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            _ => false,
+        }
+    }
+
+    /// The levels of this machine, the slowest first.
+    pub fn available() -> impl Iterator<Item = Level> {
+        Level::ALL.into_iter().filter(|level| level.is_available())
     }
 }
 
@@ -63,7 +96,8 @@ pub struct Cpu {
 impl Cpu {
     /// This machine with everything it has.
     pub fn detect() -> Cpu {
-        Cpu { level: Level::Portable, core: CoreType::detect() }
+        let best = Level::available().last().unwrap_or(Level::Reference);
+        Cpu { level: best, core: CoreType::detect() }
     }
 
     /// This machine, masked by the environment variable `SHUFFLENET_CPU` where it is set, for example
@@ -98,9 +132,10 @@ impl Cpu {
     /// # Errors
     /// [`Error::Argument`] when this CPU lacks the level's instructions.
     pub fn with_level(self, level: Level) -> Result<Cpu, Error> {
-        let best = Cpu::detect().level;
-        if level > best {
-            return Err(Error::argument("CPU level", level, format!("at most {best} on this CPU")));
+        if !level.is_available() {
+            let names: Vec<_> = Level::available().map(Level::name).collect();
+            let expected = format!("one of this CPU's: {}", names.join(", "));
+            return Err(Error::argument("CPU level", level, expected));
         }
         Ok(Cpu { level, ..self })
     }
@@ -155,7 +190,7 @@ mod tests {
         assert_eq!(cpu.masked("portable").unwrap().core(), cpu.core());
         assert_eq!(
             cpu.masked("sse9").unwrap_err().to_string(),
-            "CPU level is `sse9`, expected one of reference, portable"
+            "CPU level is `sse9`, expected one of reference, portable, avx2, avx512, neon"
         );
         assert_eq!(
             cpu.masked("portable,a99").unwrap_err().to_string(),

@@ -83,23 +83,14 @@ pub struct WindowArgs {
     pub bias: *const f32,
 }
 
-/// Sums of image rows: for every channel, each row is summed left to right from 0, and the row's sum
-/// is added to the channel's.
+/// A pointwise convolution of a whole image, of whose output only the mean over all pixels is stored.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct RowSumArgs {
-    /// First pixel of the first row; rows follow each other.
-    pub input: *const f32,
-    /// Number of image rows.
-    pub height: usize,
+pub struct PointwiseMeanArgs {
+    /// The convolution; its rows are the image's pixels, and its output has one row.
+    pub pointwise: PointwiseArgs,
     /// Pixels in an image row.
     pub width: usize,
-    /// From one pixel to the next, in elements.
-    pub stride: usize,
-    /// Number of channels.
-    pub channels: usize,
-    /// One sum per channel, added to.
-    pub sums: *mut f32,
 }
 
 /// A pointwise or fully connected kernel.
@@ -114,8 +105,8 @@ pub type PointwiseFn = unsafe extern "C" fn(&PointwiseArgs);
 /// Every pointer covers what its field describes, and the CPU has the kernel's instructions.
 pub type WindowFn = unsafe extern "C" fn(&WindowArgs);
 
-/// A row sum kernel.
+/// A pointwise kernel with the pooled mean folded in.
 ///
 /// # Safety
 /// Every pointer covers what its field describes, and the CPU has the kernel's instructions.
-pub type RowSumFn = unsafe extern "C" fn(&RowSumArgs);
+pub type PointwiseMeanFn = unsafe extern "C" fn(&PointwiseMeanArgs);

@@ -1,6 +1,6 @@
 //! Pointwise convolution and the fully connected layer: matrices times rows.
 
-use super::args::{PointwiseArgs, PointwiseFn};
+use super::args::{PointwiseArgs, PointwiseFn, PointwiseMeanArgs, PointwiseMeanFn};
 use super::registry::{Function, Kernel, Operation, select};
 use super::{Layout, Matrix, View, ViewMut};
 use crate::Error;
@@ -9,23 +9,38 @@ use std::sync::Arc;
 
 /// A kernel with its packed matrix.
 #[derive(Clone, Debug)]
-struct Bound {
+struct Bound<F> {
     kernel: &'static Kernel,
-    run: PointwiseFn,
+    run: F,
     matrix: Arc<Matrix>,
     relu: bool,
 }
 
-impl Bound {
+/// Packs row-major weights for the CPU's best kernel.
+fn packed(
+    cpu: Cpu,
+    operation: Operation,
+    (inputs, outputs): (usize, usize),
+    weights: &[f32],
+    bias: &[f32],
+) -> Result<(&'static Kernel, Arc<Matrix>), Error> {
+    let kernel = select(cpu, operation);
+    let layout = kernel.layout().unwrap_or(Layout::RowMajor);
+    Ok((kernel, Arc::new(Matrix::new(layout, inputs, outputs, weights, bias)?)))
+}
+
+impl<F> Bound<F> {
+    /// `function` takes what it needs of the kernel's code: its layout and the function.
     fn new(
         operation: Operation,
         kernel: &'static Kernel,
         matrix: Arc<Matrix>,
         relu: bool,
-    ) -> Result<Bound, Error> {
+        function: impl Fn(Function) -> Option<(Layout, F)>,
+    ) -> Result<Bound<F>, Error> {
         kernel.check(operation)?;
-        match kernel.function {
-            Function::Matrix { layout, run } if layout == matrix.layout() => {
+        match function(kernel.function) {
+            Some((layout, run)) if layout == matrix.layout() => {
                 Ok(Bound { kernel, run, matrix, relu })
             }
             _ => Err(Error::argument(
@@ -36,19 +51,25 @@ impl Bound {
         }
     }
 
-    fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
+    /// The arguments of a run that writes `rows` rows of output.
+    fn args(
+        &self,
+        input: &View<'_>,
+        output: &mut ViewMut<'_>,
+        rows: usize,
+    ) -> Result<PointwiseArgs, Error> {
         let (inputs, outputs) = (self.matrix.inputs(), self.matrix.outputs());
         let checks = [
             ("columns of the input", input.columns(), inputs),
             ("columns of the output", output.columns(), outputs),
-            ("rows of the output", output.rows(), input.rows()),
+            ("rows of the output", output.rows(), rows),
         ];
         for (name, found, expected) in checks {
             if found != expected {
                 return Err(Error::argument(name, found, expected));
             }
         }
-        let args = PointwiseArgs {
+        Ok(PointwiseArgs {
             rows: input.rows(),
             inputs,
             outputs,
@@ -57,12 +78,25 @@ impl Bound {
             weights: self.matrix.weights().as_ptr(),
             bias: self.matrix.bias().as_ptr(),
             relu: self.relu,
-        };
+        })
+    }
+}
+
+impl Bound<PointwiseFn> {
+    fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
+        let args = self.args(input, output, input.rows())?;
         // SAFETY: both views cover `rows` rows of their ranges, which have `inputs` and `outputs`
         // columns; the output is borrowed mutably, so it overlaps nothing; the matrix has the
         // kernel's layout, and `Kernel::check` found its instructions on this CPU.
         unsafe { (self.run)(&args) };
         Ok(())
+    }
+}
+
+fn matrix_function(function: Function) -> Option<(Layout, PointwiseFn)> {
+    match function {
+        Function::Matrix { layout, run } => Some((layout, run)),
+        _ => None,
     }
 }
 
@@ -83,7 +117,7 @@ impl Bound {
 /// # Ok::<(), shufflenet::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Pointwise(Bound);
+pub struct Pointwise(Bound<PointwiseFn>);
 
 impl Pointwise {
     /// Packs row-major `[outputs][inputs]` weights for the CPU's best kernel.
@@ -98,10 +132,8 @@ impl Pointwise {
         bias: &[f32],
         relu: bool,
     ) -> Result<Pointwise, Error> {
-        let kernel = select(cpu, Operation::Pointwise);
-        let layout = kernel.layout().unwrap_or(Layout::RowMajor);
-        let matrix = Matrix::new(layout, inputs, outputs, weights, bias)?;
-        Pointwise::with_kernel(kernel, Arc::new(matrix), relu)
+        let (kernel, matrix) = packed(cpu, Operation::Pointwise, (inputs, outputs), weights, bias)?;
+        Pointwise::with_kernel(kernel, matrix, relu)
     }
 
     /// Uses the given kernel and a matrix in its layout.
@@ -113,7 +145,7 @@ impl Pointwise {
         matrix: Arc<Matrix>,
         relu: bool,
     ) -> Result<Pointwise, Error> {
-        Bound::new(Operation::Pointwise, kernel, matrix, relu).map(Pointwise)
+        Bound::new(Operation::Pointwise, kernel, matrix, relu, matrix_function).map(Pointwise)
     }
 
     /// Computes as many pixels as both views have rows.
@@ -144,7 +176,7 @@ impl Pointwise {
 /// # Ok::<(), shufflenet::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FullyConnected(Bound);
+pub struct FullyConnected(Bound<PointwiseFn>);
 
 impl FullyConnected {
     /// Packs row-major `[outputs][inputs]` weights for the CPU's best kernel.
@@ -158,10 +190,9 @@ impl FullyConnected {
         weights: &[f32],
         bias: &[f32],
     ) -> Result<FullyConnected, Error> {
-        let kernel = select(cpu, Operation::FullyConnected);
-        let layout = kernel.layout().unwrap_or(Layout::RowMajor);
-        let matrix = Matrix::new(layout, inputs, outputs, weights, bias)?;
-        FullyConnected::with_kernel(kernel, Arc::new(matrix))
+        let (kernel, matrix) =
+            packed(cpu, Operation::FullyConnected, (inputs, outputs), weights, bias)?;
+        FullyConnected::with_kernel(kernel, matrix)
     }
 
     /// Uses the given kernel and a matrix in its layout.
@@ -172,7 +203,8 @@ impl FullyConnected {
         kernel: &'static Kernel,
         matrix: Arc<Matrix>,
     ) -> Result<FullyConnected, Error> {
-        Bound::new(Operation::FullyConnected, kernel, matrix, false).map(FullyConnected)
+        Bound::new(Operation::FullyConnected, kernel, matrix, false, matrix_function)
+            .map(FullyConnected)
     }
 
     /// Computes as many vectors as both views have rows.
@@ -181,6 +213,86 @@ impl FullyConnected {
     /// [`Error::Argument`] when the views' columns are not the layer's, or their rows differ.
     pub fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
         self.0.run(input, output)
+    }
+
+    /// The kernel in use.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.0.kernel
+    }
+}
+
+/// A 1x1 convolution of a whole image and the mean of its output over all pixels: the last layer before
+/// the classifier, without storing what the mean is taken of. Each image row is summed left to right
+/// from 0, the rows' sums from top to bottom, and the total is divided once.
+///
+/// ```
+/// use shufflenet::cpu::Cpu;
+/// use shufflenet::kernels::{PointwiseMean, View, ViewMut};
+///
+/// // One input, one output, y = 2 * x; 2 x 2 pixels.
+/// let layer = PointwiseMean::new(Cpu::detect(), 1, 1, &[2.0], &[0.0], true)?;
+/// let mut mean = [0.0];
+/// layer.run(&View::dense(&[1., 2., 3., 4.], 4, 1)?, 2, &mut ViewMut::dense(&mut mean, 1, 1)?)?;
+/// assert_eq!(mean, [5.0]);
+/// # Ok::<(), shufflenet::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PointwiseMean(Bound<PointwiseMeanFn>);
+
+impl PointwiseMean {
+    /// Packs row-major `[outputs][inputs]` weights for the CPU's best kernel.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a size is zero or a slice has another length.
+    pub fn new(
+        cpu: Cpu,
+        inputs: usize,
+        outputs: usize,
+        weights: &[f32],
+        bias: &[f32],
+        relu: bool,
+    ) -> Result<PointwiseMean, Error> {
+        let (kernel, matrix) =
+            packed(cpu, Operation::PointwiseMean, (inputs, outputs), weights, bias)?;
+        PointwiseMean::with_kernel(kernel, matrix, relu)
+    }
+
+    /// Uses the given kernel and a matrix in its layout.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the kernel is for another operation, CPU or layout.
+    pub fn with_kernel(
+        kernel: &'static Kernel,
+        matrix: Arc<Matrix>,
+        relu: bool,
+    ) -> Result<PointwiseMean, Error> {
+        let function = |function| match function {
+            Function::MatrixMean { layout, run } => Some((layout, run)),
+            _ => None,
+        };
+        Bound::new(Operation::PointwiseMean, kernel, matrix, relu, function).map(PointwiseMean)
+    }
+
+    /// Computes an image whose rows have `width` pixels; the output has one row.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the views' columns are not the layer's, the output has not one row, or
+    /// the input's rows are not a multiple of the width, at least one.
+    pub fn run(
+        &self,
+        input: &View<'_>,
+        width: usize,
+        output: &mut ViewMut<'_>,
+    ) -> Result<(), Error> {
+        if width == 0 || input.rows() == 0 || !input.rows().is_multiple_of(width) {
+            let expected = format!("a multiple of width {width}, at least 1");
+            return Err(Error::argument("rows of the input", input.rows(), expected));
+        }
+        let args = PointwiseMeanArgs { pointwise: self.0.args(input, output, 1)?, width };
+        // SAFETY: the input covers `rows` rows and the output one, of ranges that have `inputs` and
+        // `outputs` columns; the rest is as for `Pointwise`.
+        unsafe { (self.0.run)(&args) };
+        Ok(())
     }
 
     /// The kernel in use.

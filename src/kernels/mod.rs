@@ -9,13 +9,19 @@
 //! `if x > 0 { x } else { 0 }`; taps outside the image are skipped.
 
 mod args;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod float_env;
 mod layout;
 mod matrix_ops;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod reference;
 mod registry;
-mod row_sum;
+mod vector;
 mod view;
 mod window_ops;
 
@@ -23,8 +29,7 @@ pub use args::ColumnRange;
 pub(crate) use float_env::DefaultFloatEnv;
 pub(crate) use layout::AlignedFloats;
 pub use layout::{Layout, Matrix};
-pub use matrix_ops::{FullyConnected, Pointwise};
+pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
 pub use registry::{Kernel, Operation, registry, select};
-pub use row_sum::RowSum;
 pub use view::{View, ViewMut};
 pub use window_ops::{Depthwise3x3, MaxPool3x3, StemConvolution, Taps, Window};

@@ -1,7 +1,11 @@
 //! Every kernel there is, one line each. Dispatch, tests and benchmarks all read this list.
 
-use super::args::{PointwiseFn, RowSumFn, WindowFn};
+use super::args::{PointwiseFn, PointwiseMeanFn, WindowFn};
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Layout, portable, reference};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 use crate::Error;
 use crate::cpu::{Cpu, Level};
 use std::fmt;
@@ -20,8 +24,8 @@ pub enum Operation {
         /// 1 or 2.
         stride: usize,
     },
-    /// Sums of image rows, for the pooled mean.
-    RowSum,
+    /// 1x1 convolution of which only the mean over all pixels is kept.
+    PointwiseMean,
     /// Matrix times vector, summed in blocks of 64 inputs.
     FullyConnected,
 }
@@ -34,7 +38,7 @@ impl Operation {
         Operation::Pointwise,
         Operation::Depthwise { stride: 1 },
         Operation::Depthwise { stride: 2 },
-        Operation::RowSum,
+        Operation::PointwiseMean,
         Operation::FullyConnected,
     ];
 }
@@ -46,7 +50,7 @@ impl fmt::Display for Operation {
             Operation::MaxPool => f.write_str("max pool"),
             Operation::Pointwise => f.write_str("pointwise"),
             Operation::Depthwise { stride } => write!(f, "depthwise, stride {stride}"),
-            Operation::RowSum => f.write_str("row sum"),
+            Operation::PointwiseMean => f.write_str("pointwise, mean"),
             Operation::FullyConnected => f.write_str("fully connected"),
         }
     }
@@ -57,7 +61,7 @@ impl fmt::Display for Operation {
 pub(super) enum Function {
     Matrix { layout: Layout, run: PointwiseFn },
     Window(WindowFn),
-    RowSum(RowSumFn),
+    MatrixMean { layout: Layout, run: PointwiseMeanFn },
 }
 
 /// One registered kernel.
@@ -88,14 +92,14 @@ impl Kernel {
     /// The layout of its weight matrix, for pointwise and fully connected kernels.
     pub fn layout(&self) -> Option<Layout> {
         match self.function {
-            Function::Matrix { layout, .. } => Some(layout),
-            _ => None,
+            Function::Matrix { layout, .. } | Function::MatrixMean { layout, .. } => Some(layout),
+            Function::Window(_) => None,
         }
     }
 
     /// Whether this CPU can run it.
     pub fn runs_here(&self) -> bool {
-        self.level <= Cpu::detect().level()
+        self.level.is_available()
     }
 
     pub(super) fn check(&self, operation: Operation) -> Result<(), Error> {
@@ -111,8 +115,8 @@ impl Kernel {
 }
 
 macro_rules! kernels {
-    ($($name:ident: $operation:expr, $level:ident, $function:expr;)*) => {
-        &[$(Kernel {
+    ($($(#[$attribute:meta])* $name:ident: $operation:expr, $level:ident, $function:expr;)*) => {
+        &[$($(#[$attribute])* Kernel {
             name: stringify!($name),
             level: Level::$level,
             operation: $operation,
@@ -121,28 +125,55 @@ macro_rules! kernels {
     };
 }
 
-use Function::{Matrix, RowSum, Window};
+use Function::{Matrix, MatrixMean, Window};
 use Operation as Op;
 
 const PLAIN: Layout = Layout::RowMajor;
 const PANELS_8: Layout = Layout::Panels { width: 8 };
+#[cfg(target_arch = "x86_64")]
+const PANELS_16: Layout = Layout::Panels { width: 16 };
 
+#[rustfmt::skip]
 static KERNELS: &[Kernel] = kernels! {
-    f32_stem3x3s2_ref: Op::Stem, Reference, Window(reference::stem);
+    f32_stem_1x1_ref: Op::Stem, Reference, Window(reference::stem);
     f32_maxpool3x3s2_ref: Op::MaxPool, Reference, Window(reference::max_pool);
     f32_pw_1x1_ref: Op::Pointwise, Reference, Matrix { layout: PLAIN, run: reference::pointwise };
     f32_dw3x3s1_ref: Op::Depthwise { stride: 1 }, Reference, Window(reference::depthwise_s1);
     f32_dw3x3s2_ref: Op::Depthwise { stride: 2 }, Reference, Window(reference::depthwise_s2);
-    f32_rowsum_ref: Op::RowSum, Reference, RowSum(reference::row_sum);
+    f32_pwmean_1x1_ref: Op::PointwiseMean, Reference, MatrixMean { layout: PLAIN, run: reference::pointwise_mean };
     f32_fc_1x1_ref: Op::FullyConnected, Reference, Matrix { layout: PLAIN, run: reference::fully_connected };
 
-    f32_stem3x3s2_portable: Op::Stem, Portable, Window(portable::stem);
+    f32_stem_4x8_portable: Op::Stem, Portable, Window(portable::stem);
     f32_maxpool3x3s2_portable: Op::MaxPool, Portable, Window(portable::max_pool);
     f32_pw_4x8_portable: Op::Pointwise, Portable, Matrix { layout: PANELS_8, run: portable::pointwise };
     f32_dw3x3s1_portable: Op::Depthwise { stride: 1 }, Portable, Window(portable::depthwise_s1);
     f32_dw3x3s2_portable: Op::Depthwise { stride: 2 }, Portable, Window(portable::depthwise_s2);
-    f32_rowsum_portable: Op::RowSum, Portable, RowSum(portable::row_sum);
-    f32_fc_1x8_portable: Op::FullyConnected, Portable, Matrix { layout: PANELS_8, run: portable::fully_connected };
+    f32_pwmean_4x8_portable: Op::PointwiseMean, Portable, MatrixMean { layout: PANELS_8, run: portable::pointwise_mean };
+    f32_fc_1x32_portable: Op::FullyConnected, Portable, Matrix { layout: PANELS_8, run: portable::fully_connected };
+
+    #[cfg(target_arch = "x86_64")] f32_stem_4x24_avx2: Op::Stem, Avx2, Window(avx2::stem);
+    #[cfg(target_arch = "x86_64")] f32_maxpool3x3s2_avx2: Op::MaxPool, Avx2, Window(avx2::max_pool);
+    #[cfg(target_arch = "x86_64")] f32_pw_6x16_avx2: Op::Pointwise, Avx2, Matrix { layout: PANELS_16, run: avx2::pointwise };
+    #[cfg(target_arch = "x86_64")] f32_dw3x3s1_avx2: Op::Depthwise { stride: 1 }, Avx2, Window(avx2::depthwise_s1);
+    #[cfg(target_arch = "x86_64")] f32_dw3x3s2_avx2: Op::Depthwise { stride: 2 }, Avx2, Window(avx2::depthwise_s2);
+    #[cfg(target_arch = "x86_64")] f32_pwmean_6x16_avx2: Op::PointwiseMean, Avx2, MatrixMean { layout: PANELS_16, run: avx2::pointwise_mean };
+    #[cfg(target_arch = "x86_64")] f32_fc_1x64_avx2: Op::FullyConnected, Avx2, Matrix { layout: PANELS_16, run: avx2::fully_connected };
+
+    #[cfg(target_arch = "x86_64")] f32_stem_8x32_avx512: Op::Stem, Avx512, Window(avx512::stem);
+    #[cfg(target_arch = "x86_64")] f32_maxpool3x3s2_avx512: Op::MaxPool, Avx512, Window(avx512::max_pool);
+    #[cfg(target_arch = "x86_64")] f32_pw_14x32_avx512: Op::Pointwise, Avx512, Matrix { layout: PANELS_16, run: avx512::pointwise };
+    #[cfg(target_arch = "x86_64")] f32_dw3x3s1_avx512: Op::Depthwise { stride: 1 }, Avx512, Window(avx512::depthwise_s1);
+    #[cfg(target_arch = "x86_64")] f32_dw3x3s2_avx512: Op::Depthwise { stride: 2 }, Avx512, Window(avx512::depthwise_s2);
+    #[cfg(target_arch = "x86_64")] f32_pwmean_14x32_avx512: Op::PointwiseMean, Avx512, MatrixMean { layout: PANELS_16, run: avx512::pointwise_mean };
+    #[cfg(target_arch = "x86_64")] f32_fc_1x64_avx512: Op::FullyConnected, Avx512, Matrix { layout: PANELS_16, run: avx512::fully_connected };
+
+    #[cfg(target_arch = "aarch64")] f32_stem_3x24_neon: Op::Stem, Neon, Window(neon::stem);
+    #[cfg(target_arch = "aarch64")] f32_maxpool3x3s2_neon: Op::MaxPool, Neon, Window(neon::max_pool);
+    #[cfg(target_arch = "aarch64")] f32_pw_8x8_neon: Op::Pointwise, Neon, Matrix { layout: PANELS_8, run: neon::pointwise };
+    #[cfg(target_arch = "aarch64")] f32_dw3x3s1_neon: Op::Depthwise { stride: 1 }, Neon, Window(neon::depthwise_s1);
+    #[cfg(target_arch = "aarch64")] f32_dw3x3s2_neon: Op::Depthwise { stride: 2 }, Neon, Window(neon::depthwise_s2);
+    #[cfg(target_arch = "aarch64")] f32_pwmean_8x8_neon: Op::PointwiseMean, Neon, MatrixMean { layout: PANELS_8, run: neon::pointwise_mean };
+    #[cfg(target_arch = "aarch64")] f32_fc_1x32_neon: Op::FullyConnected, Neon, Matrix { layout: PANELS_8, run: neon::fully_connected };
 };
 
 /// Every kernel of this build, whether or not this CPU can run it.

@@ -99,10 +99,9 @@ pub(crate) struct HeadStep {
     pub size: [usize; 2],
     pub columns: usize,
     pub features: usize,
-    pub band: usize,
     pub input: Region,
-    /// One band of the convolution's output.
-    pub rows: Region,
+    /// The convolution's output where it is kept, else empty.
+    pub kept: Region,
 }
 
 /// One entry of the list that a run executes.
@@ -308,18 +307,9 @@ impl Schedule {
         }
 
         let features = architecture.feature_channels;
-        let row = volume([size[1], features]);
-        let band = bands.height(size[0], |band| volume([band, row]));
-        let [rows] = allocator.scratch([volume([band, row])]);
-        steps.push(Step::Head(HeadStep {
-            layer,
-            size,
-            columns: inputs,
-            features,
-            band,
-            input,
-            rows,
-        }));
+        let kept = if bands == Bands::Unfused { volume([size[0], size[1], features]) } else { 0 };
+        let [kept] = allocator.scratch([kept]);
+        steps.push(Step::Head(HeadStep { layer, size, columns: inputs, features, input, kept }));
         Schedule { steps, arena: allocator.end }
     }
 }
@@ -360,7 +350,7 @@ mod tests {
                     regions.extend([s.ring, s.branch1_rows, s.branch2_rows, s.output]);
                 }
                 Step::Unit(s) => regions.extend([s.ring, s.rows]),
-                Step::Head(s) => regions.push(s.rows),
+                Step::Head(s) => regions.push(s.kept),
             }
         }
         regions.sort_by_key(|region| region.offset);

@@ -214,7 +214,7 @@ impl Session {
                     }
                 }
                 (Step::Head(s), Activation::Conv5) => {
-                    return Some(nchw(s.rows, s.size, &natural(s.features)));
+                    return Some(nchw(s.kept, s.size, &natural(s.features)));
                 }
                 _ => {}
             }

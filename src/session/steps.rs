@@ -8,7 +8,7 @@ use crate::Error;
 use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
-    Depthwise3x3, FullyConnected, Kernel, Layout, MaxPool3x3, Operation, Pointwise, RowSum,
+    Depthwise3x3, FullyConnected, Kernel, Layout, MaxPool3x3, Operation, Pointwise, PointwiseMean,
     StemConvolution, View, ViewMut, select,
 };
 use crate::model::Layer;
@@ -21,7 +21,8 @@ pub(super) enum BoundStep {
     /// Branch 1's depthwise and pointwise; branch 2's pointwise, depthwise and pointwise.
     Downsample(Depthwise3x3, Pointwise, Branch),
     Unit(Branch),
-    Head(Pointwise, RowSum, FullyConnected),
+    /// The last convolution with its output kept, and with only the mean.
+    Head(Pointwise, PointwiseMean, FullyConnected),
 }
 
 /// Pointwise, depthwise, pointwise.
@@ -51,6 +52,12 @@ impl Binder<'_> {
         let (kernel, layout) = self.matrix_kernel(Operation::Pointwise);
         let matrix = self.network.matrix(layer, layout);
         Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)
+    }
+
+    fn pointwise_mean(&self, layer: usize) -> Result<PointwiseMean, Error> {
+        let (kernel, layout) = self.matrix_kernel(Operation::PointwiseMean);
+        let matrix = self.network.matrix(layer, layout);
+        PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)
     }
 
     fn fully_connected(&self, layer: usize) -> Result<FullyConnected, Error> {
@@ -93,7 +100,7 @@ impl BoundStep {
             Step::Unit(s) => BoundStep::Unit(bind.branch(s.layer, 1)?),
             Step::Head(s) => BoundStep::Head(
                 bind.pointwise(s.layer)?,
-                RowSum::new(cpu)?,
+                bind.pointwise_mean(s.layer)?,
                 bind.fully_connected(s.layer + 1)?,
             ),
         })
@@ -113,8 +120,8 @@ impl BoundStep {
                 downsample(depthwise, pointwise, branch, s, arena)
             }
             (BoundStep::Unit(branch), Step::Unit(s)) => unit(branch, s, arena),
-            (BoundStep::Head(conv, sum, fc), Step::Head(s)) => {
-                head(conv, sum, s, arena, features)?;
+            (BoundStep::Head(conv, mean, fc), Step::Head(s)) => {
+                head(conv, mean, s, arena, features)?;
                 let features = View::dense(features, 1, features.len())?;
                 let classes = logits.len();
                 fc.run(&features, &mut ViewMut::dense(logits, 1, classes)?)
@@ -221,24 +228,18 @@ fn unit(branch: &Branch, s: &UnitStep, arena: &mut Arena) -> Result<(), Error> {
 
 fn head(
     conv: &Pointwise,
-    sum: &RowSum,
+    mean: &PointwiseMean,
     s: &HeadStep,
     arena: &mut Arena,
     features: &mut [f32],
 ) -> Result<(), Error> {
-    let [input, rows] = arena.split([s.input, s.rows]);
+    let [input, kept] = arena.split([s.input, s.kept]);
     let [height, width] = s.size;
-    features.fill(0.0);
-    for band in bands(height, s.band) {
-        let pixels = band.len() * width;
-        let from = &input[band.start * width * s.columns..];
-        let from = View::dense(from, pixels, s.columns)?;
-        conv.run(&from, &mut ViewMut::dense(rows, pixels, s.features)?)?;
-        sum.run(&View::dense(rows, pixels, s.features)?, width, features)?;
+    let input = View::dense(input, height * width, s.columns)?;
+    if !kept.is_empty() {
+        conv.run(&input, &mut ViewMut::dense(kept, height * width, s.features)?)?;
     }
-    let count = (height * width) as f32;
-    features.iter_mut().for_each(|feature| *feature /= count);
-    Ok(())
+    mean.run(&input, width, &mut ViewMut::dense(features, 1, s.features)?)
 }
 
 #[cfg(test)]
@@ -287,7 +288,7 @@ mod tests {
                     Step::Stem(s) => vec![s.image_ring, s.conv_ring, s.output],
                     Step::Downsample(s) => vec![s.ring, s.branch1_rows, s.branch2_rows, s.output],
                     Step::Unit(s) => vec![s.ring, s.rows],
-                    Step::Head(s) => vec![s.rows],
+                    Step::Head(s) => vec![s.kept],
                 };
                 regions.into_iter().for_each(|region| allowed[region.range()].fill(true));
                 if let Step::Unit(s) = step {

@@ -4,17 +4,18 @@ mod depthwise;
 mod fully_connected;
 mod max_pool;
 mod pointwise;
-mod row_sum;
+mod pointwise_mean;
 mod stem;
 
 pub(super) use depthwise::{depthwise_s1, depthwise_s2};
 pub(super) use fully_connected::fully_connected;
 pub(super) use max_pool::max_pool;
 pub(super) use pointwise::pointwise;
-pub(super) use row_sum::row_sum;
+pub(super) use pointwise_mean::pointwise_mean;
 pub(super) use stem::stem;
 
 use super::args::{ColumnRange, RawView, WindowArgs};
+use pointwise::pixel_output;
 
 /// `if x > 0 { x } else { 0 }`: -0 and NaN become +0.
 #[inline(always)]

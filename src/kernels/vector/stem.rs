@@ -1,0 +1,86 @@
+//! The first convolution. In each image row, the inputs of an output pixel are neighbours (three pixels
+//! of three colours), so that it is a matrix product whose rows are output pixels.
+
+use super::Vector;
+use super::tile::{Segment, WeightSteps, accumulate};
+use crate::kernels::args::WindowArgs;
+
+/// Where a group of vectors lies among the channels: the first channel, and the steps by which the
+/// vectors follow. The last of a group may overlap the one before, and stores the same values.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Group {
+    pub vectors: usize,
+    first: usize,
+    step: usize,
+}
+
+/// Groups of at most `most` vectors that cover at least `V::LANES` channels.
+#[inline(always)]
+pub(in crate::kernels) fn channel_groups<V: Vector>(
+    channels: usize,
+    most: usize,
+) -> impl Iterator<Item = Group> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let left = channels.checked_sub(next).filter(|&left| left > 0)?;
+        let whole = (left / V::LANES).min(most);
+        let group = match whole {
+            0 => Group { vectors: 1, first: channels - V::LANES, step: 0 },
+            1 if left > V::LANES && left < 2 * V::LANES && most > 1 => {
+                Group { vectors: 2, first: next, step: left - V::LANES }
+            }
+            _ => Group { vectors: whole, first: next, step: V::LANES },
+        };
+        next = group.first + (group.vectors - 1) * group.step + V::LANES;
+        Some(group)
+    })
+}
+
+/// `PIXELS` output pixels from `x` on, for a group of vectors of channels. More than one pixel lie
+/// away from the image's left and right edge.
+///
+/// # Safety
+/// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixels exist.
+#[inline(always)]
+pub(in crate::kernels) unsafe fn stem_tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
+    args: &WindowArgs,
+    x: usize,
+    group: Group,
+) {
+    let columns = if PIXELS == 1 {
+        (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width)
+    } else {
+        2 * x - 1..2 * x + 2
+    };
+    let first_tap = columns.start + 1 - 2 * x;
+    // Pixels without anything between them are one piece.
+    let (pieces, piece) =
+        if args.input_stride == 3 { (1, 3 * columns.len()) } else { (columns.len(), 3) };
+    // SAFETY: promised by the caller; columns outside the image are left out.
+    unsafe {
+        let channel = |j: usize| group.first + j * group.step;
+        let mut bias = [V::zero(); VECTORS];
+        for (j, bias) in bias.iter_mut().enumerate() {
+            *bias = V::load(args.bias.add(channel(j)));
+        }
+        let mut sums = [bias; PIXELS];
+        let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+        for (ky, row) in args.rows.into_iter().enumerate().filter(|(_, row)| !row.is_null()) {
+            for i in 0..pieces {
+                let tap = ky * 3 + first_tap + i;
+                let segment = Segment {
+                    inputs: row.add((columns.start + i) * args.input_stride),
+                    weights: args.weights.add(tap * 3 * args.weight_stride + group.first),
+                    len: piece,
+                };
+                accumulate(&mut sums, segment, 2 * args.input_stride, steps);
+            }
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            let to = args.output.add((x + i) * args.output_stride);
+            for (j, sum) in sums.iter().enumerate() {
+                sum.relu().store(to.add(channel(j)));
+            }
+        }
+    }
+}
