@@ -16,7 +16,7 @@ fn network(criterion: &mut Criterion) {
     for architecture in widths {
         let model = common::model(&architecture);
         let mut group = criterion.benchmark_group(architecture.name());
-        group.throughput(Throughput::Elements(architecture.macs(224, 224) as u64));
+        group.throughput(Throughput::Elements(architecture.macs(224, 224)));
         group.sample_size(10);
         for level in Level::available() {
             let cpu = Cpu::detect().with_level(level).unwrap();

@@ -23,7 +23,7 @@ use std::error::Error;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 mod clock {
     #[repr(C)]
     struct TimeSpec {
@@ -40,13 +40,13 @@ mod clock {
     /// CPU time of the whole process.
     pub fn cpu_nanoseconds() -> u64 {
         let mut time = TimeSpec { seconds: 0, nanoseconds: 0 };
-        // SAFETY: the argument is a valid `timespec` on targets whose `time_t` is a `long`.
+        // SAFETY: on 64-bit Unix, `timespec` is two 64-bit numbers.
         unsafe { clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &mut time) };
         time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, target_pointer_width = "64")))]
 mod clock {
     pub fn cpu_nanoseconds() -> u64 {
         0

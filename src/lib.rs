@@ -7,6 +7,7 @@
 
 pub mod cpu;
 mod error;
+mod float_env;
 pub mod image;
 pub mod kernels;
 pub mod model;

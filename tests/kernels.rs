@@ -5,14 +5,13 @@
 
 mod common;
 
-use common::{bits, float64, relative_error};
+use common::bits;
 use proptest::prelude::*;
-use shufflenet::cpu::Level;
+use shufflenet::cpu::{Cpu, Level};
 use shufflenet::kernels::{
     ColumnRange, Depthwise3x3, FullyConnected, Kernel, Layout, Matrix, MaxPool3x3, Operation,
     Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut, registry,
 };
-use shufflenet::model::{Layer, LayerKind};
 use std::sync::Arc;
 
 /// A small generator, so that a case is its seed.
@@ -136,7 +135,7 @@ impl Columns {
 
 /// Kernels of an operation that this CPU can run: the reference, then the others.
 fn kernels(operation: Operation) -> Vec<&'static Kernel> {
-    let mut kernels: Vec<_> =
+    let kernels: Vec<_> =
         registry().iter().filter(|k| k.operation() == operation && k.runs_here()).collect();
     assert_eq!(kernels[0].level(), Level::Reference);
     kernels
@@ -146,12 +145,8 @@ fn kernels(operation: Operation) -> Vec<&'static Kernel> {
 /// `terms` products of at most `scale`.
 fn assert_agree(kernel: &Kernel, found: &[f32], expected: &[f32], terms: usize, scale: f32) {
     if kernel.level() != Level::Portable {
-        // NaN's sign and payload are the CPU's.
-        let bits = |v: &f32| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() };
-        let (found, expected): (Vec<_>, Vec<_>) =
-            (found.iter().map(bits).collect(), expected.iter().map(bits).collect());
-        assert_eq!(found, expected, "{}", kernel.name());
-        return;
+        println!("{}", kernel.name()); // shown where the next line fails
+        return assert_same(found, expected);
     }
     let tolerance = (terms + 2) as f32 * scale * f32::EPSILON;
     for (i, (&f, &e)) in found.iter().zip(expected).enumerate() {
@@ -165,26 +160,51 @@ fn scale(values: &[f32]) -> f32 {
     values.iter().filter(|v| v.is_finite()).fold(1.0, |m, v| m.max(v.abs()))
 }
 
-/// A layer to compare with float64.
-fn layer(kind: LayerKind, inputs: usize, outputs: usize, relu: bool) -> Layer {
-    Layer { name: "layer".to_owned(), batch_norm: None, kind, inputs, outputs, relu }
-}
-
-/// NHWC to float64's NCHW.
-fn image(pixels: &[f32], [channels, height, width]: [usize; 3]) -> float64::Image {
-    let value = |c: usize| (0..height * width).map(move |p| f64::from(pixels[p * channels + c]));
-    float64::Image::new([channels, height, width], (0..channels).flat_map(value))
-}
-
-fn assert_near_float64(found: &[f32], expected: &float64::Image) {
-    let [channels, height, width] = expected.shape;
-    let nchw = image(found, [channels, height, width]);
-    let found: Vec<f32> = nchw.values.iter().map(|&v| v as f32).collect();
-    let scale = expected.values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    if scale > 1e-3 {
-        let error = relative_error(&found, &expected.values);
-        assert!(error <= 2e-6, "{error:e}");
+/// The definition of a convolution's output: a chain of fused multiply-adds from the bias. Taps outside
+/// the image are not in it. It is near the same sum in float64, as far as each step's rounding allows.
+fn chain(bias: f32, products: impl Iterator<Item = (f32, f32)> + Clone) -> f32 {
+    let sum = products.clone().fold(bias, |sum, (input, weight)| input.mul_add(weight, sum));
+    let exact = products.clone().map(|(input, weight)| f64::from(input) * f64::from(weight));
+    let (exact, terms): (f64, f64) = exact
+        .fold((f64::from(bias), f64::from(bias).abs()), |(sum, terms), product| {
+            (sum + product, terms + product.abs())
+        });
+    if terms.is_finite() {
+        let tolerance = products.count() as f64 * terms * f64::from(f32::EPSILON);
+        let error = (f64::from(sum) - exact).abs();
+        assert!(error <= tolerance + 1e-37, "{sum} is {error:e} from {exact}");
     }
+    sum
+}
+
+/// `if x > 0 { x } else { 0 }`
+fn relu(x: f32) -> f32 {
+    if x > 0.0 { x } else { 0.0 }
+}
+
+/// The pixels of the 3x3 window around `(y, x)` inside an image, in reading order, with their taps.
+fn window(
+    (y, x): (usize, usize),
+    (height, width): (usize, usize),
+) -> impl Iterator<Item = (usize, usize)> + Clone {
+    (0..9).filter_map(move |tap| {
+        let row = (y + tap / 3).checked_sub(1).filter(|&row| row < height)?;
+        let column = (x + tap % 3).checked_sub(1).filter(|&column| column < width)?;
+        Some((tap, row * width + column))
+    })
+}
+
+/// The output pixels of a strided operation, by their centres.
+fn centres(height: usize, width: usize, stride: usize) -> impl Iterator<Item = (usize, usize)> {
+    let columns = (0..width).step_by(stride);
+    (0..height).step_by(stride).flat_map(move |y| columns.clone().map(move |x| (y, x)))
+}
+
+/// Equal bits, except that a NaN may have any sign and payload.
+fn assert_same(found: &[f32], definition: &[f32]) {
+    let bits = |v: &f32| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() };
+    let all = |values: &[f32]| values.iter().map(bits).collect::<Vec<_>>();
+    assert_eq!(all(found), all(definition));
 }
 
 proptest! {
@@ -210,12 +230,14 @@ proptest! {
             let op = Pointwise::with_kernel(kernel, Arc::new(matrix), relu).unwrap();
             let found = output.written(|out| op.run(&input.view(), out).unwrap());
             if kernel.level() == Level::Reference {
-                if !special && rows > 0 {
-                    let layer = layer(LayerKind::Pointwise, inputs, outputs, relu);
-                    let image = image(&values, [inputs, 1, rows]);
-                    let exact = float64::convolve(&layer, &weights, &bias, &image);
-                    assert_near_float64(&found, &exact);
-                }
+                let output = |at: usize| {
+                    let (row, n) = (at / outputs, at % outputs);
+                    let x = &values[row * inputs..][..inputs];
+                    let w = &weights[n * inputs..][..inputs];
+                    let sum = chain(bias[n], x.iter().copied().zip(w.iter().copied()));
+                    if relu { self::relu(sum) } else { sum }
+                };
+                assert_same(&found, &(0..rows * outputs).map(output).collect::<Vec<_>>());
                 expected = found;
             } else {
                 assert_agree(kernel, &found, &expected, inputs, scale(&expected));
@@ -224,10 +246,15 @@ proptest! {
     }
 
     #[test]
-    fn fully_connected(seed: u64, rows in 0usize..4, inputs in 1usize..300, outputs in 1usize..40) {
+    fn fully_connected(
+        seed: u64, rows in 0usize..4, inputs in 1usize..300, outputs in 1usize..40, special: bool,
+    ) {
         let mut random = Random(seed);
         let (weights, bias) = (random.floats(inputs * outputs), random.floats(outputs));
-        let values = random.floats(rows * inputs);
+        let mut values = random.floats(rows * inputs);
+        if special && rows > 0 {
+            random.spice(&mut values);
+        }
         let input = Columns::new(rows, random.ranges(inputs)).fill(&values);
         let output = Columns::new(rows, random.ranges(outputs));
         let mut expected = Vec::new();
@@ -237,16 +264,14 @@ proptest! {
             let op = FullyConnected::with_kernel(kernel, Arc::new(matrix)).unwrap();
             let found = output.written(|out| op.run(&input.view(), out).unwrap());
             if kernel.level() == Level::Reference {
-                for (n, &value) in found.iter().enumerate() {
-                    let (row, output) = (&values[n / outputs * inputs..][..inputs], n % outputs);
-                    let row_weights = &weights[output * inputs..][..inputs];
-                    let blocks = row.chunks(64).zip(row_weights.chunks(64));
-                    let definition = blocks.fold(bias[output], |sum, (x, w)| {
-                        let pairs = x.iter().zip(w);
-                        sum + pairs.fold(0.0f32, |block, (x, w)| x.mul_add(*w, block))
-                    });
-                    assert_eq!(value.to_bits(), definition.to_bits());
-                }
+                let output = |at: usize| {
+                    let (x, n) = (&values[at / outputs * inputs..][..inputs], at % outputs);
+                    let blocks = x.chunks(64).zip(weights[n * inputs..][..inputs].chunks(64));
+                    blocks.fold(bias[n], |sum, (x, w)| {
+                        sum + chain(0.0, x.iter().copied().zip(w.iter().copied()))
+                    })
+                };
+                assert_same(&found, &(0..rows * outputs).map(output).collect::<Vec<_>>());
                 expected = found;
             } else {
                 assert_agree(kernel, &found, &expected, inputs, scale(&expected));
@@ -260,7 +285,10 @@ proptest! {
         stride in 1usize..3, special: bool,
     ) {
         let mut random = Random(seed);
-        let (weights, bias) = (random.floats(channels * 9), random.floats(channels));
+        let (mut weights, bias) = (random.floats(channels * 9), random.floats(channels));
+        if special {
+            random.spice(&mut weights); // an infinity times a zero of padding would be seen
+        }
         let mut values = random.floats(height * width * channels);
         if special {
             random.spice(&mut values);
@@ -274,11 +302,16 @@ proptest! {
             let op = Depthwise3x3::with_kernel(kernel, Arc::clone(&taps)).unwrap();
             let found = output.written(|out| op.run(&input.view(), width, out).unwrap());
             if kernel.level() == Level::Reference {
-                if !special {
-                    let layer = layer(LayerKind::Depthwise { stride }, channels, channels, false);
-                    let image = image(&values, [channels, height, width]);
-                    assert_near_float64(&found, &float64::convolve(&layer, &weights, &bias, &image));
+                let mut definition = Vec::new();
+                for centre in centres(height, width, stride) {
+                    for c in 0..channels {
+                        let products = window(centre, (height, width)).map(|(tap, pixel)| {
+                            (values[pixel * channels + c], weights[c * 9 + tap])
+                        });
+                        definition.push(chain(bias[c], products));
+                    }
                 }
+                assert_same(&found, &definition);
                 expected = found;
             } else {
                 assert_agree(kernel, &found, &expected, 9, scale(&expected));
@@ -291,7 +324,10 @@ proptest! {
         seed: u64, height in 1usize..8, width in 1usize..12, channels in 1usize..40, special: bool,
     ) {
         let mut random = Random(seed);
-        let (weights, bias) = (random.floats(channels * 27), random.floats(channels));
+        let (mut weights, bias) = (random.floats(channels * 27), random.floats(channels));
+        if special {
+            random.spice(&mut weights);
+        }
         let mut values = random.floats(height * width * 3);
         if special {
             random.spice(&mut values);
@@ -307,11 +343,17 @@ proptest! {
             let op = StemConvolution::with_kernel(kernel, Arc::clone(&taps)).unwrap();
             let found = output.written(|out| op.run(&input.view(), width, out).unwrap());
             if kernel.level() == Level::Reference {
-                if !special {
-                    let layer = layer(LayerKind::Stem, 3, channels, true);
-                    let image = image(&values, [3, height, width]);
-                    assert_near_float64(&found, &float64::convolve(&layer, &weights, &bias, &image));
+                let mut definition = Vec::new();
+                for centre in centres(height, width, 2) {
+                    for c in 0..channels {
+                        let products = window(centre, (height, width)).flat_map(|(tap, pixel)| {
+                            let weight = |colour: usize| weights[(c * 3 + colour) * 9 + tap];
+                            [0, 1, 2].map(|k| (values[pixel * 3 + k], weight(k)))
+                        });
+                        definition.push(relu(chain(bias[c], products)));
+                    }
                 }
+                assert_same(&found, &definition);
                 expected = found;
             } else {
                 assert_agree(kernel, &found, &expected, 27, scale(&expected));
@@ -356,12 +398,15 @@ proptest! {
     #[test]
     fn pointwise_mean(
         seed: u64, height in 1usize..6, width in 1usize..12, inputs in 1usize..40,
-        outputs in 1usize..70,
+        outputs in 1usize..70, special: bool,
     ) {
         let mut random = Random(seed);
         let (weights, bias) = (random.floats(inputs * outputs), random.floats(outputs));
         let pixels = height * width;
-        let values = random.floats(pixels * inputs);
+        let mut values = random.floats(pixels * inputs);
+        if special {
+            random.spice(&mut values);
+        }
         let input = Columns::new(pixels, random.ranges(inputs)).fill(&values);
         let output = Columns::new(1, random.ranges(outputs));
         let mut expected = Vec::new();
@@ -382,7 +427,7 @@ proptest! {
                     let row_sum = |y| row(y).fold(0.0f32, |sum, at| sum + stored[at]);
                     (0..height).fold(0.0f32, |sum, y| sum + row_sum(y)) / pixels as f32
                 }).collect();
-                assert_eq!(bits(&found), bits(&definition));
+                assert_same(&found, &definition);
                 expected = found;
             } else {
                 assert_agree(kernel, &found, &expected, inputs + pixels, scale(&expected));
@@ -431,4 +476,75 @@ fn what_does_not_fit_is_refused_by_name() {
     let taps = Arc::new(Taps::stem(2, &[0.0; 54], &[0.0; 2]).unwrap());
     let depthwise = kernels(Operation::Depthwise { stride: 1 })[0];
     assert!(Depthwise3x3::with_kernel(depthwise, taps).is_err());
+
+    let mean = kernels(Operation::PointwiseMean)[0];
+    let mean = PointwiseMean::with_kernel(mean, matrix(), false).unwrap();
+    let message = |rows, columns, width, out_rows, out_columns, out: &mut [f32]| {
+        let input = View::dense(&data, rows, columns).unwrap();
+        let mut output = ViewMut::dense(out, out_rows, out_columns).unwrap();
+        mean.run(&input, width, &mut output).unwrap_err().to_string()
+    };
+    let rows = |rows, width| {
+        format!("rows of the input is {rows}, expected a multiple of width {width}, at least 1")
+    };
+    assert_eq!(message(5, 2, 2, 1, 3, &mut out), rows(5, 2));
+    assert_eq!(message(4, 2, 0, 1, 3, &mut out), rows(4, 0));
+    assert_eq!(message(0, 2, 2, 1, 3, &mut out), rows(0, 2));
+    assert_eq!(message(4, 3, 2, 1, 3, &mut out), "columns of the input is 3, expected 2");
+    assert_eq!(message(4, 2, 2, 1, 2, &mut out), "columns of the output is 2, expected 3");
+    assert_eq!(message(4, 2, 2, 2, 3, &mut out), "rows of the output is 2, expected 1");
+}
+
+#[test]
+fn windows_that_do_not_fit_are_refused_by_name() {
+    let data = [0.0; 64];
+    let view = |rows, stride, start, len| {
+        // The ranges of a view outlive it here.
+        let ranges = Box::leak(Box::new([ColumnRange { start, len }]));
+        View::new(&data, rows, stride, ranges).unwrap()
+    };
+    let pixels = |rows| view(rows, 4, 0, 2);
+    let taps = Taps::depthwise(2, &[0.0; 18], &[0.0; 2]).unwrap();
+    let depthwise = Depthwise3x3::new(Cpu::detect(), 1, taps).unwrap();
+    let run = |window: [Option<View>; 3], rows, columns| {
+        let mut out = [0.0; 64];
+        let mut output = ViewMut::dense(&mut out, rows, columns).unwrap();
+        depthwise.run_row(&window, &mut output).map_err(|error| error.to_string())
+    };
+    let fails = |window, rows, columns| run(window, rows, columns).unwrap_err();
+    let unequal = "rows of the window is unequal, expected rows of one shape";
+    assert_eq!(
+        fails([Some(pixels(3)), None, None], 3, 2),
+        "centre row of the window is absent, expected a row"
+    );
+    for other in [pixels(2), view(3, 5, 0, 2), view(3, 4, 1, 2)] {
+        assert_eq!(fails([Some(other), Some(pixels(3)), None], 3, 2), unequal);
+        assert_eq!(fails([None, Some(pixels(3)), Some(other)], 3, 2), unequal);
+    }
+    let centre = |view| [None, Some(view), None];
+    assert_eq!(fails(centre(view(3, 4, 0, 3)), 3, 2), "columns of the input is 3, expected 2");
+    assert_eq!(fails(centre(pixels(3)), 3, 1), "columns of the output is 1, expected 2");
+    assert_eq!(fails(centre(pixels(3)), 2, 2), "pixels of the output row is 2, expected 3");
+    assert!(run(centre(pixels(3)), 3, 2).is_ok());
+    assert!(run(centre(pixels(0)), 0, 2).is_ok());
+
+    let stem = Taps::stem(1, &[0.0; 27], &[0.0]).unwrap();
+    let stem = StemConvolution::new(Cpu::detect(), stem).unwrap();
+    let parted = [ColumnRange { start: 0, len: 1 }, ColumnRange { start: 2, len: 2 }];
+    let input = View::new(&data, 2, 4, &parted).unwrap();
+    let mut out = [0.0];
+    let mut output = ViewMut::dense(&mut out, 1, 1).unwrap();
+    let error = stem.run_row(&centre(input), &mut output).unwrap_err();
+    assert_eq!(error.to_string(), "ranges of a stem's input is 2, expected 1");
+    let error = stem.run_row(&centre(pixels(2)), &mut output).unwrap_err();
+    assert_eq!(error.to_string(), "columns of the input is 2, expected 3");
+
+    let mut out = [0.0; 64];
+    let whole = |rows, width, out_rows, out: &mut [f32]| {
+        let mut output = ViewMut::dense(out, out_rows, 2).unwrap();
+        depthwise.run(&pixels(rows), width, &mut output).unwrap_err().to_string()
+    };
+    assert_eq!(whole(5, 2, 5, &mut out), "rows of the input is 5, expected a multiple of width 2");
+    assert_eq!(whole(4, 0, 4, &mut out), "rows of the input is 4, expected a multiple of width 0");
+    assert_eq!(whole(4, 2, 3, &mut out), "rows of the output is 3, expected 2 x 2 pixels");
 }

@@ -5,6 +5,7 @@ use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
 use shufflenet::{Input, Network, Session, SessionOptions, softmax};
 use std::fs::File;
 use std::io::Read;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 /// Most bytes in a picture file.
@@ -32,7 +33,10 @@ impl Classifier {
 
     /// The probability of each class for the picture in a file.
     pub fn classify(&mut self, path: &Path) -> Result<&[f32], String> {
-        let picture = decode(&read(path)?)?;
+        let bytes = read(path)?;
+        // A decoder's panic is that picture's fault, and no reason to leave the others undone.
+        let decoded = catch_unwind(|| decode(&bytes));
+        let picture = decoded.unwrap_or_else(|_| Err("its decoder failed".to_owned()))?;
         self.run(&picture).map_err(|error| error.to_string())?;
         Ok(&self.probabilities)
     }

@@ -1,7 +1,8 @@
 //! What the classes are called.
 
 use crate::failure::Failure;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// The categories of ImageNet's 1000 classes as torchvision names them, one a line.
@@ -29,8 +30,16 @@ impl Labels {
     }
 }
 
+/// Most bytes in a file of names.
+const MAX_FILE: u64 = 16 << 20;
+
 fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(format!("more than {} MiB", MAX_FILE >> 20));
+    }
     let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())?;
     let names = lines(&text);
     match names.len() == classes {

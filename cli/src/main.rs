@@ -10,6 +10,7 @@ mod network;
 mod picture_files;
 mod text;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use commands::{classify, convert, info, inspect};
 use failure::Failure;
@@ -31,8 +32,34 @@ enum Command {
     Convert(convert::Arguments),
 }
 
+fn is_help(error: &clap::Error) -> bool {
+    let asked = !error.use_stderr();
+    asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// What is wrong and clap's tip, if it has one, on one line; the usage is for `--help`.
+fn usage_error(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let mut paragraphs = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+    let wrong = paragraphs.next().unwrap_or_default();
+    match paragraphs.next().as_deref().and_then(|next| next.strip_prefix("tip: ")) {
+        Some(tip) => format!("{wrong}; {tip}"),
+        None => wrong,
+    }
+}
+
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if is_help(&error) => error.exit(),
+        Err(error) => {
+            failure::report(&usage_error(&error.to_string()));
+            return ExitCode::from(2);
+        }
+    };
+    let result = match arguments.command {
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
@@ -45,5 +72,26 @@ fn main() -> ExitCode {
             failure::report(&message);
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        let line = |arguments: &[&str]| {
+            let all = ["shufflenet"].iter().chain(arguments);
+            usage_error(&Arguments::try_parse_from(all).err().unwrap().to_string())
+        };
+        assert_eq!(
+            line(&["classify"]),
+            "the following required arguments were not provided: <IMAGE>..."
+        );
+        assert_eq!(
+            line(&["inpsect"]),
+            "unrecognized subcommand 'inpsect'; a similar subcommand exists: 'inspect'"
+        );
     }
 }

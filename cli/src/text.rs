@@ -15,7 +15,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// A number with its digits in groups of three.
-pub fn grouped(number: usize) -> String {
+pub fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -52,7 +52,8 @@ impl CoreType {
 /// that faults on kernels that do not emulate it.
 fn core_ids() -> impl Iterator<Item = u64> {
     const CORES: usize = if cfg!(target_arch = "aarch64") { 64 } else { 0 };
-    (0..CORES).map_while(|cpu| {
+    // A core that is offline has no file.
+    (0..CORES).filter_map(|cpu| {
         let path = format!("/sys/devices/system/cpu/cpu{cpu}/regs/identification/midr_el1");
         let text = std::fs::read_to_string(path).ok()?;
         u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()

@@ -7,6 +7,7 @@ pub use core_type::CoreType;
 use crate::Error;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// How far up the instruction sets kernels may go. Later levels are faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +16,7 @@ pub enum Level {
     /// The scalar definition of every kernel; slow.
     Reference,
     /// Vector code for any CPU, with the instruction set that the crate was built for. Its results
-    /// differ from the other levels' by rounding.
+    /// differ from the other levels' by rounding: logits by at most 1e-5 of the largest.
     Portable,
     /// x86-64 with AVX2 and fused multiply-add.
     Avx2,
@@ -94,10 +95,13 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// This machine with everything it has.
+    /// This machine with everything it has. Looked up once.
     pub fn detect() -> Cpu {
-        let best = Level::available().last().unwrap_or(Level::Reference);
-        Cpu { level: best, core: CoreType::detect() }
+        static DETECTED: OnceLock<Cpu> = OnceLock::new();
+        *DETECTED.get_or_init(|| {
+            let best = Level::available().last().unwrap_or(Level::Reference);
+            Cpu { level: best, core: CoreType::detect() }
+        })
     }
 
     /// This machine, masked by the environment variable `SHUFFLENET_CPU` where it is set, for example

@@ -2,6 +2,7 @@
 
 use super::Pixels;
 use crate::Error;
+use crate::float_env::DefaultFloatEnv;
 
 /// `(value / 255 - mean) / std` for every channel and value, each step rounded to f32: the bits of
 /// torchvision's `ToTensor` and `Normalize`.
@@ -17,6 +18,7 @@ impl Normalization {
     /// [`Error::Argument`] for a mean that is not finite, a standard deviation that is not finite or
     /// is 0, or a pair that makes an infinity of some value.
     pub fn new(mean: [f32; 3], std: [f32; 3]) -> Result<Normalization, Error> {
+        let _environment = DefaultFloatEnv::enter();
         let mut table = [[0.0; 256]; 3];
         for ((channel, mean), std) in table.iter_mut().zip(mean).zip(std) {
             if !mean.is_finite() {

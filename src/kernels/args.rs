@@ -16,7 +16,7 @@ pub struct ColumnRange {
 impl ColumnRange {
     /// The column after the last.
     pub const fn end(self) -> usize {
-        self.start + self.len
+        self.start.saturating_add(self.len)
     }
 }
 

@@ -10,12 +10,24 @@ pub enum Layout {
     RowMajor,
     /// `[output / width][input][output % width]`; the last panel is padded with zeros.
     Panels {
-        /// Outputs in a panel.
+        /// Outputs in a panel, 1 to 64.
         width: usize,
     },
 }
 
+/// Largest width of a panel.
+const MAX_PANEL: usize = 64;
+
 impl Layout {
+    fn check(self) -> Result<(), Error> {
+        match self {
+            Layout::Panels { width } if !(1..=MAX_PANEL).contains(&width) => {
+                Err(Error::argument("width of a panel", width, format!("1 to {MAX_PANEL}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn index(self, inputs: usize, k: usize, n: usize) -> usize {
         match self {
             Layout::RowMajor => n * inputs + k,
@@ -92,7 +104,8 @@ impl Matrix {
     /// Packs row-major `[outputs][inputs]` weights.
     ///
     /// # Errors
-    /// [`Error::Argument`] when a size is zero or a slice has another length.
+    /// [`Error::Argument`] when a size is zero, a slice has another length, or the layout's panels have
+    /// an impossible width.
     pub fn new(
         layout: Layout,
         inputs: usize,
@@ -110,6 +123,7 @@ impl Matrix {
         if bias.len() != outputs {
             return Err(Error::argument("length of the bias", bias.len(), outputs));
         }
+        layout.check()?;
         let element = |k, n| weights[n * inputs + k];
         Ok(Matrix::from_elements(layout, inputs, outputs, element, |n| bias[n]))
     }
@@ -140,9 +154,13 @@ impl Matrix {
     }
 
     /// The same matrix in another layout.
-    pub fn to_layout(&self, layout: Layout) -> Matrix {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the layout's panels have an impossible width.
+    pub fn to_layout(&self, layout: Layout) -> Result<Matrix, Error> {
+        layout.check()?;
         let element = |k, n| self.weights[self.layout.index(self.inputs, k, n)];
-        Matrix::from_elements(layout, self.inputs, self.outputs, element, |n| self.bias[n])
+        Ok(Matrix::from_elements(layout, self.inputs, self.outputs, element, |n| self.bias[n]))
     }
 
     /// The layout.
@@ -186,12 +204,12 @@ mod tests {
         let bias: Vec<f32> = (1..=10).map(|i| -i as f32).collect();
         let plain = Matrix::new(Layout::RowMajor, inputs, outputs, &weights, &bias).unwrap();
         assert_eq!(plain.weights(), weights);
-        let panels = plain.to_layout(Layout::Panels { width: 8 });
+        let panels = plain.to_layout(Layout::Panels { width: 8 }).unwrap();
         // The second panel, its second input: outputs 8 and 9, then padding.
         assert_eq!(panels.weights()[24 + 8..][..8], [26.0, 29.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(panels.bias()[8..], [-9.0, -10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(panels.weights().as_ptr().align_offset(64), 0);
-        assert_eq!(panels.to_layout(Layout::RowMajor).weights(), weights);
+        assert_eq!(panels.to_layout(Layout::RowMajor).unwrap().weights(), weights);
     }
 
     #[test]
@@ -201,5 +219,9 @@ mod tests {
         assert!(Matrix::new(layout, 2, 3, &[0.0; 6], &[0.0; 2]).is_err());
         assert!(Matrix::new(layout, 0, 3, &[], &[0.0; 3]).is_err());
         assert!(Matrix::new(layout, usize::MAX, 2, &[0.0; 6], &[0.0; 2]).is_err());
+        for width in [0, 65, usize::MAX] {
+            let layout = Layout::Panels { width };
+            assert!(Matrix::new(layout, 2, 3, &[0.0; 6], &[0.0; 3]).is_err());
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! the columns of a [`View`] and nothing else. Each operation is packed once and then run on any number
 //! of views; all arguments are checked.
 //!
-//! In f32, every kernel but the portable ones gives the same bits as the scalar reference: an output
+//! Kernels run in the caller's floating-point environment; a [`Session`](crate::Session) sets the default
+//! one. In it, every kernel but the portable ones gives the same bits as the scalar reference: an output
 //! is one chain of fused multiply-adds from the bias, in ascending order of its inputs; ReLU is
 //! `if x > 0 { x } else { 0 }`; taps outside the image are skipped.
 
@@ -13,7 +14,6 @@ mod args;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod float_env;
 mod layout;
 mod matrix_ops;
 #[cfg(target_arch = "aarch64")]
@@ -26,7 +26,6 @@ mod view;
 mod window_ops;
 
 pub use args::ColumnRange;
-pub(crate) use float_env::DefaultFloatEnv;
 pub(crate) use layout::AlignedFloats;
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};

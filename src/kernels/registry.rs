@@ -7,7 +7,7 @@ use super::{Layout, portable, reference};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::Error;
-use crate::cpu::{Cpu, Level};
+use crate::cpu::{CoreType, Cpu, Level};
 use std::fmt;
 
 /// What a kernel computes.
@@ -69,12 +69,14 @@ pub(super) enum Function {
 pub struct Kernel {
     name: &'static str,
     level: Level,
+    /// The core type that it is scheduled for, or any.
+    core: Option<CoreType>,
     operation: Operation,
     pub(super) function: Function,
 }
 
 impl Kernel {
-    /// `<dtype>_<op>_<tile>_<level>`.
+    /// `<dtype>_<op>_<tile>_<level>[_<core>]`.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -82,6 +84,11 @@ impl Kernel {
     /// The instruction set that it needs.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The core type that it is scheduled for; `None` is any.
+    pub fn core(&self) -> Option<CoreType> {
+        self.core
     }
 
     /// What it computes.
@@ -114,11 +121,21 @@ impl Kernel {
     }
 }
 
+/// The core type in a kernel's name.
+const fn core_of(name: &str) -> Option<CoreType> {
+    match name.as_bytes() {
+        [.., b'_', b'a', b'5', b'3'] => Some(CoreType::A53),
+        [.., b'_', b'a', b'5', b'5'] => Some(CoreType::A55),
+        _ => None,
+    }
+}
+
 macro_rules! kernels {
     ($($(#[$attribute:meta])* $name:ident: $operation:expr, $level:ident, $function:expr;)*) => {
         &[$($(#[$attribute])* Kernel {
             name: stringify!($name),
             level: Level::$level,
+            core: core_of(stringify!($name)),
             operation: $operation,
             function: $function,
         }),*]
@@ -181,17 +198,17 @@ pub fn registry() -> &'static [Kernel] {
     KERNELS
 }
 
-/// The kernel that a CPU uses for an operation: the table starts at the reference, and each better
-/// instruction set overwrites its entries.
+/// The kernel that a CPU uses for an operation: of those that it may run, the one of the highest level,
+/// and of these one for its core type before one for any.
 pub fn select(cpu: Cpu, operation: Operation) -> &'static Kernel {
-    let mut selected = None;
-    for kernel in KERNELS.iter().filter(|k| k.operation == operation && k.level <= cpu.level()) {
-        if selected.is_none_or(|best: &Kernel| best.level <= kernel.level) {
-            selected = Some(kernel);
-        }
-    }
+    let fits = |kernel: &&Kernel| {
+        kernel.operation == operation
+            && kernel.level <= cpu.level()
+            && kernel.core.is_none_or(|core| core == cpu.core())
+    };
+    let best = KERNELS.iter().filter(fits).max_by_key(|k| (k.level, k.core.is_some()));
     // `every_operation_has_a_reference` holds this.
-    selected.expect("every operation has a reference kernel")
+    best.expect("every operation has a reference kernel")
 }
 
 #[cfg(test)]
@@ -215,7 +232,11 @@ mod tests {
                 Level::Reference => "_ref",
                 level => level.name(),
             };
-            assert!(kernel.name.ends_with(suffix), "{}", kernel.name);
+            let name = match kernel.core {
+                Some(core) => kernel.name.strip_suffix(&format!("_{}", core.name())).unwrap(),
+                None => kernel.name,
+            };
+            assert!(name.ends_with(suffix), "{}", kernel.name);
         }
     }
 }

@@ -66,9 +66,10 @@ impl<'a> Shape<'a> {
 
     /// The shape of some of the rows, and how many elements of the data come before them.
     fn slice(self, rows: &Range<usize>) -> Option<(usize, Self)> {
-        let count = rows.end.checked_sub(rows.start)?;
+        let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows)?;
+        // Of a view without rows, the stride may be anything.
         let before = if count == 0 { 0 } else { rows.start * self.stride };
-        (rows.end <= self.rows).then_some((before, Shape { rows: count, ..self }))
+        Some((before, Shape { rows: count, ..self }))
     }
 
     fn one_range(len: usize, rows: usize, stride: usize, columns: usize) -> Result<Self, Error> {
@@ -84,6 +85,11 @@ pub struct View<'a> {
     shape: Shape<'a>,
     lifetime: PhantomData<&'a [f32]>,
 }
+
+// SAFETY: a view is a shared borrow of floats.
+unsafe impl Send for View<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for View<'_> {}
 
 impl<'a> View<'a> {
     /// The given columns of `data`; ranges must be ascending, disjoint and not empty.
@@ -172,6 +178,11 @@ pub struct ViewMut<'a> {
     shape: Shape<'a>,
     lifetime: PhantomData<&'a mut [f32]>,
 }
+
+// SAFETY: a view is a unique borrow of floats.
+unsafe impl Send for ViewMut<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for ViewMut<'_> {}
 
 impl<'a> ViewMut<'a> {
     /// As [`View::new`].

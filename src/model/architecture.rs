@@ -25,7 +25,7 @@ pub struct Architecture {
     pub classes: usize,
 }
 
-/// No width may be larger: sizes then multiply without overflow on every supported target.
+/// No width or depth may be larger: a layer's weights can then be counted on every target.
 const MAX_CHANNELS: usize = 1 << 15;
 
 impl Architecture {
@@ -178,20 +178,20 @@ impl Architecture {
     }
 
     /// Multiply-adds of an image of that height and width, without biases and pooling.
-    pub fn macs(&self, height: usize, width: usize) -> usize {
+    pub fn macs(&self, height: usize, width: usize) -> u64 {
         let sizes = self.output_sizes(height, width);
         let layers = self.layers();
-        layers.iter().zip(sizes).map(|(l, (h, w))| l.macs_per_pixel() * h * w).sum()
+        layers.iter().zip(sizes).fold(0, |sum, (l, (h, w))| sum.saturating_add(l.macs(h, w)))
     }
 
     /// Learned parameters as torchvision counts them: weights, two per batch norm channel, and the
     /// bias of `fc`.
-    pub fn parameters(&self) -> usize {
-        let count = |l: &Layer| {
-            let weight: usize = l.weight_shape().iter().product();
-            weight + l.outputs * if l.batch_norm.is_some() { 2 } else { 1 }
+    pub fn parameters(&self) -> u64 {
+        let count = |sum: u64, l: &Layer| {
+            let others = l.outputs as u64 * if l.batch_norm.is_some() { 2 } else { 1 };
+            sum.saturating_add(l.macs(1, 1)).saturating_add(others)
         };
-        self.layers().iter().map(count).sum()
+        self.layers().iter().fold(0, count)
     }
 }
 
@@ -221,6 +221,15 @@ mod tests {
         let mut other = Architecture::X1_5;
         other.stages[1].units = 7;
         assert_eq!(other.name(), "custom");
+    }
+
+    #[test]
+    fn wide_variants_are_resized_to_232() {
+        let found =
+            [Architecture::X0_5, Architecture::X1_0, Architecture::X1_5, Architecture::X2_0]
+                .map(|a| a.with_classes(3).default_preprocessing().resize);
+        assert_eq!(found, [256, 256, 232, 232]);
+        assert_eq!(Architecture::new([24, 48, 96], 512, 10).default_preprocessing().resize, 256);
     }
 
     #[test]

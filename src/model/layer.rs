@@ -66,8 +66,9 @@ impl Layer {
         }
     }
 
-    /// Multiply-adds per output pixel, not counting the bias.
-    pub fn macs_per_pixel(&self) -> usize {
-        self.weight_shape().iter().product()
+    /// Multiply-adds of an output of that height and width, not counting the bias.
+    pub fn macs(&self, height: usize, width: usize) -> u64 {
+        let sizes = self.weight_shape().into_iter().chain([height, width]);
+        sizes.fold(1, |product: u64, size| product.saturating_mul(size as u64))
     }
 }

@@ -62,7 +62,7 @@ fn natural(channels: usize) -> Vec<usize> {
 
 impl Plan {
     /// Plans a network of a valid architecture.
-    pub fn new(architecture: &Architecture) -> Plan {
+    pub(crate) fn new(architecture: &Architecture) -> Plan {
         let stem = natural(architecture.stem_channels);
         let mut orders = vec![ChannelOrder { inputs: natural(3), outputs: stem.clone() }];
         // Torchvision's number of the channel in each column of the buffer read next.

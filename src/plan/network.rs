@@ -83,10 +83,10 @@ impl Network {
     }
 
     /// The weights of layer number `layer`, a pointwise convolution or `fc`, in a layout.
-    pub(crate) fn matrix(&self, layer: usize, layout: Layout) -> Arc<Matrix> {
+    pub(crate) fn matrix(&self, layer: usize, layout: Layout) -> Result<Arc<Matrix>, Error> {
         match &self.0.weights[layer] {
-            Packed::Matrix(matrix) if matrix.layout() == layout => Arc::clone(matrix),
-            Packed::Matrix(matrix) => Arc::new(matrix.to_layout(layout)),
+            Packed::Matrix(matrix) if matrix.layout() == layout => Ok(Arc::clone(matrix)),
+            Packed::Matrix(matrix) => matrix.to_layout(layout).map(Arc::new),
             Packed::Taps(_) => unreachable!("layer {layer} has taps"),
         }
     }

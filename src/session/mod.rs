@@ -11,8 +11,8 @@ pub use output::{Output, softmax, top_k};
 
 use crate::Error;
 use crate::cpu::Cpu;
+use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
-use crate::kernels::DefaultFloatEnv;
 use crate::plan::{Bands, Network, Region, Schedule, Step};
 use arena::Arena;
 use steps::BoundStep;
@@ -30,7 +30,7 @@ pub struct SessionOptions {
     /// Which kernels to use; by default those that the network was packed for.
     pub cpu: Option<Cpu>,
     /// Output rows that a unit computes before its next layer reads them; by default as many as fit a
-    /// first-level cache. Results do not depend on it.
+    /// first-level cache. Results do not depend on it. Without effect if activations are kept.
     pub band_rows: Option<usize>,
     /// Keeps every layer's output until the next image, for [`Session::activation`]. Takes more
     /// memory, runs slower, and gives the same results.
@@ -51,6 +51,13 @@ pub struct Session {
     arena: Arena,
     features: Vec<f32>,
     logits: Vec<f32>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ([height, width], level) = (self.size, self.cpu.level());
+        write!(f, "Session({height} x {width}, batch {}, {level})", self.batch)
+    }
 }
 
 /// An intermediate result that [`Session::activation`] gives, named as torchvision's modules.

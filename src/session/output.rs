@@ -28,6 +28,11 @@ impl<'a> Output<'a> {
         self.logits
     }
 
+    /// One image's pooled features, or `None` where there is no such image.
+    pub fn features_of(&self, image: usize) -> Option<&'a [f32]> {
+        self.features.chunks_exact(self.features.len() / self.images).nth(image)
+    }
+
     /// One image's logits, or `None` where there is no such image.
     pub fn logits_of(&self, image: usize) -> Option<&'a [f32]> {
         self.logits.chunks_exact(self.logits.len() / self.images).nth(image)
@@ -46,7 +51,8 @@ pub fn softmax(logits: &mut [f32]) {
 }
 
 /// The `k` largest values with their classes, the largest first; of equal values the lower class is
-/// first. Fewer where there are fewer classes. NaN counts as the smallest.
+/// first. Fewer where there are fewer classes. NaN counts
+/// as negative infinity.
 pub fn top_k(values: &[f32], k: usize) -> Vec<(usize, f32)> {
     let mut ranked: Vec<(usize, f32)> = values.iter().copied().enumerate().collect();
     let key = |x: f32| if x.is_nan() { f32::NEG_INFINITY } else { x };

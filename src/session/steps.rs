@@ -50,19 +50,19 @@ impl Binder<'_> {
 
     fn pointwise(&self, layer: usize) -> Result<Pointwise, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::Pointwise);
-        let matrix = self.network.matrix(layer, layout);
+        let matrix = self.network.matrix(layer, layout)?;
         Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)
     }
 
     fn pointwise_mean(&self, layer: usize) -> Result<PointwiseMean, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::PointwiseMean);
-        let matrix = self.network.matrix(layer, layout);
+        let matrix = self.network.matrix(layer, layout)?;
         PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)
     }
 
     fn fully_connected(&self, layer: usize) -> Result<FullyConnected, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::FullyConnected);
-        FullyConnected::with_kernel(kernel, self.network.matrix(layer, layout))
+        FullyConnected::with_kernel(kernel, self.network.matrix(layer, layout)?)
     }
 
     fn depthwise(&self, layer: usize, stride: usize) -> Result<Depthwise3x3, Error> {
@@ -251,12 +251,34 @@ mod tests {
     /// Weights that make every unit write something new.
     fn network(architecture: Architecture) -> Network {
         let layers = architecture.layers().into_iter().map(|layer| LayerWeights {
-            weight: vec![0.25; layer.weight_shape().iter().product()],
+            weight: vec![0.23; layer.weight_shape().iter().product()],
             bias: vec![1.0; layer.outputs],
         });
         let preprocessing = architecture.default_preprocessing();
         let model = Model::new(architecture, layers.collect(), preprocessing).unwrap();
         Network::new(model).unwrap()
+    }
+
+    /// A program linked with `-ffast-math` gets the same bits, and its own settings back.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[test]
+    fn the_callers_float_environment_changes_nothing() {
+        use crate::float_env::tests::in_fast_mode;
+        use crate::{Session, SessionOptions};
+        let mut architecture = Architecture::new([20, 20, 20], 20, 20);
+        architecture.stages[1].units = 2;
+        let network = network(architecture);
+        // So small that everything after the first layer's bias is rounded, and much is subnormal.
+        let image: Vec<f32> = (0..3 * 40 * 40).map(|i| i as f32 * 1e-42).collect();
+        let options = SessionOptions { input_size: Some((40, 40)), ..SessionOptions::default() };
+        let mut session = Session::new(&network, &options).unwrap();
+        let mut run = || {
+            let output = session.run(&[Input::Nchw(&image)]).unwrap();
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            [bits(output.features()), bits(output.logits())]
+        };
+        let expected = run();
+        assert_eq!(in_fast_mode(run), (expected, true));
     }
 
     /// Runs a network step by step and looks at the whole arena before and after each: a unit stores

@@ -23,6 +23,8 @@ pub use dtype::Dtype;
 pub use state_dict::StateDict;
 pub use tensor::Tensor;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::Error;
@@ -34,10 +36,29 @@ use crate::model::Model;
 /// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`from_bytes`] returns.
 pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
     let path = path.as_ref();
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    from_bytes(&bytes)
+    from_bytes(&read_file(path)?)
         .map_err(|source| Error::File { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Reads a file of weights whole. A device or a pipe, which may have no end, is refused.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, is no regular file, or is larger than the memory there is.
+pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
+    let path = path.as_ref();
+    let read = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
+        // No more than was found, should it grow meanwhile.
+        file.take(metadata.len()).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
 /// Makes a model of the bytes of such a file.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::{Tensor, fold, safetensors};
 use crate::Error;
+use crate::float_env::DefaultFloatEnv;
 use crate::model::{Architecture, Layer, Model, Stage};
 
 /// The tensors of a network under torchvision's names, still in the bytes of their file.
@@ -43,7 +44,17 @@ impl<'a> StateDict<'a> {
         // A safetensors file could begin with a pickle's first two bytes, but not with its first eight:
         // they would make a header of more than 2^40 bytes.
         let pickle = matches!(bytes, [0x80, 2..=5, rest @ ..] if rest.iter().take(6).skip(3).any(|&b| b != 0));
-        if pickle { read_pth(bytes) } else { safetensors::read(bytes) }
+        if pickle {
+            return read_pth(bytes);
+        }
+        // The header is an object. What is neither form would otherwise be an odd safetensors file.
+        match bytes.get(8) {
+            Some(b'{') | None => safetensors::read(bytes),
+            Some(_) => {
+                let message = "neither safetensors nor a PyTorch checkpoint";
+                Err(Error::format("weights", message))
+            }
+        }
     }
 
     /// Sorts and checks what a reader found in a file of `file_bytes`.
@@ -213,6 +224,7 @@ impl<'a> StateDict<'a> {
     /// [`Error::Format`] if tensors of the network share memory.
     pub fn to_model(&self) -> Result<Model, Error> {
         let (architecture, specs) = self.network()?;
+        let _environment = DefaultFloatEnv::enter();
         let mut layers = Vec::with_capacity(specs.len());
         for spec in &specs {
             layers.push(fold::fold(self, spec)?);

@@ -3,7 +3,7 @@
 use super::print;
 use crate::failure::Failure;
 use crate::text::{grouped, printable};
-use shufflenet::weights::StateDict;
+use shufflenet::weights::{self, StateDict};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let at = |path: &Path, error: &dyn std::fmt::Display| {
         Failure::Error(format!("{}: {error}", path.display()))
     };
-    let bytes = fs::read(input).map_err(|error| at(input, &error))?;
+    let bytes = weights::read_file(input)?;
     let state = StateDict::read(&bytes).map_err(|error| at(input, &error))?;
     // What no network can be made of is refused before anything is written.
     let architecture = *state.to_model().map_err(|error| at(input, &error))?.architecture();
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         architecture.name(),
         grouped(architecture.classes),
         grouped(architecture.parameters()),
-        grouped(size as usize),
+        grouped(size),
     ))
 }
 

@@ -41,7 +41,7 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Size, String> {
-        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
         match (height.parse(), width.parse()) {
             (Ok(height), Ok(width)) => Ok(Size { height, width }),
             _ => Err("expected N or HEIGHTxWIDTH in pixels, such as 192x320".to_owned()),
@@ -56,10 +56,10 @@ struct Report {
     classes: usize,
     features: usize,
     preprocessing: Transform,
-    parameters: usize,
+    parameters: u64,
     /// Height and width, in pixels.
     input_size: [usize; 2],
-    macs: usize,
+    macs: u64,
     arena_bytes: usize,
     layers: Vec<LayerReport>,
     units: Vec<UnitReport>,
@@ -80,7 +80,7 @@ struct LayerReport {
     weight: Vec<usize>,
     /// Height and width, in pixels.
     output_size: [usize; 2],
-    macs: usize,
+    macs: u64,
 }
 
 #[derive(Serialize)]
@@ -121,7 +121,7 @@ fn report(
         kind: layer.kind.to_string(),
         weight: layer.weight_shape(),
         output_size: [h, w],
-        macs: layer.macs_per_pixel() * h * w,
+        macs: layer.macs(h, w),
     });
     let slots = |ranges: &[ColumnRange]| {
         ranges.iter().map(|range| Slots { start: range.start, end: range.end() }).collect()

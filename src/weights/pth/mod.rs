@@ -166,7 +166,11 @@ fn tensors<'a>(
             .items(pickle.root)
             .rev()
             .find(|&(key, _)| pickle.text(key) == Some(name.as_bytes()));
-        entry.map(|(_, value)| value).filter(|&value| is_dict(value))
+        let holds_something = |&value: &Value| match value.kind() {
+            Kind::Dict => pickle.items(value).next().is_some(),
+            kind => kind == Kind::Pairs,
+        };
+        entry.map(|(_, value)| value).filter(holds_something)
     };
     let state = ["model_ema", "state_dict", "model"].into_iter().find_map(under);
     let state = state.unwrap_or(pickle.root);
