@@ -4,6 +4,8 @@ use crate::kernels::args::WindowArgs;
 kernel!(depthwise_s1, WindowArgs, body::<1>);
 kernel!(depthwise_s2, WindowArgs, body::<2>);
 
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn body<const STRIDE: usize>(args: &WindowArgs) {
     for x in 0..args.output_width {

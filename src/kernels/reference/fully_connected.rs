@@ -6,6 +6,8 @@ const BLOCK: usize = 64;
 
 kernel!(fully_connected, PointwiseArgs, body);
 
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn body(args: &PointwiseArgs) {
     for row in 0..args.rows {

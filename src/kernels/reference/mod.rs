@@ -66,6 +66,8 @@ macro_rules! kernel {
         pub(in crate::kernels) unsafe extern "C" fn $name(args: &$args) {
             #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
             {
+                /// # Safety
+                /// As for the kernel, and the CPU has fused multiply-adds.
                 #[target_feature(enable = "fma")]
                 unsafe fn fused(args: &$args) {
                     // SAFETY: promised by the caller.

@@ -3,6 +3,8 @@ use crate::kernels::args::PointwiseArgs;
 
 kernel!(pointwise, PointwiseArgs, body);
 
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn body(args: &PointwiseArgs) {
     // SAFETY: the output covers `rows` rows, and has as many columns as there are outputs.

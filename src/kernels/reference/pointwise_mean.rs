@@ -5,6 +5,9 @@ kernel!(pointwise_mean, PointwiseMeanArgs, body);
 
 /// Each image row is summed left to right from 0, the rows' sums are added from the top to 0, and the
 /// total is divided by the number of pixels.
+///
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn body(args: &PointwiseMeanArgs) {
     let (width, args) = (args.width, &args.pointwise);

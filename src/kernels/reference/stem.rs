@@ -3,6 +3,8 @@ use crate::kernels::args::WindowArgs;
 
 kernel!(stem, WindowArgs, body);
 
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn body(args: &WindowArgs) {
     for x in 0..args.output_width {

@@ -44,6 +44,9 @@ pub(in crate::kernels) unsafe fn depthwise<V: Vector, const STRIDE: usize, const
 }
 
 /// `TILE` output pixels from `x` on, away from all edges.
+///
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn tile<V: Vector, const STRIDE: usize, const TILE: usize>(
     args: &WindowArgs,
@@ -70,6 +73,9 @@ unsafe fn tile<V: Vector, const STRIDE: usize, const TILE: usize>(
 }
 
 /// Output pixel `x`, wherever it is.
+///
+/// # Safety
+/// As for the kernel.
 #[inline(always)]
 unsafe fn edge<V: Vector, const STRIDE: usize>(
     args: &WindowArgs,
