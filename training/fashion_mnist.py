@@ -44,4 +44,5 @@ def normalize(pictures):
 def predict(model, pictures):
     """The class that `model` gives to each of the resized 8-bit pictures."""
     model.eval()
-    return torch.cat([model(normalize(batch).to(model.fc.weight.dtype)).argmax(1) for batch in pictures.split(250)])
+    dtype = model.fc.weight.dtype
+    return torch.cat([model(normalize(batch).to(dtype)).argmax(1) for batch in pictures.split(250)])

@@ -5,7 +5,6 @@ Computed in float64 from the weights in the safetensors file, behind the same pr
 the Rust library, so that a test can compare its classes with these.
 """
 import argparse
-import json
 import pathlib
 
 import torch

@@ -43,10 +43,12 @@ def augment(pictures):
     line = torch.arange(size)
     x, y = line + random(2 * shift + 1), line + random(2 * shift + 1)
     x = torch.where(random(2) == 1, x.flip(1), x)
-    pictures = pad(pictures, (shift,) * 4)[torch.arange(n)[:, None, None], y[:, :, None], x[:, None]]
+    rows, columns = y[:, :, None], x[:, None]
+    pictures = pad(pictures, (shift,) * 4)[torch.arange(n)[:, None, None], rows, columns]
 
     x, y = line - random(size) + side // 2, line - random(size) + side // 2
-    erased = ((y >= 0) & (y < side) & (random(2) == 1))[:, :, None] & ((x >= 0) & (x < side))[:, None]
+    rows, columns = (y >= 0) & (y < side) & (random(2) == 1), (x >= 0) & (x < side)
+    erased = rows[:, :, None] & columns[:, None]
     return pictures.masked_fill(erased, round(255 * fashion_mnist.MEAN))
 
 
@@ -96,8 +98,10 @@ def train(args):
     held_out, order = order[:VALIDATION], order[VALIDATION:]
     steps = len(order) // BATCH
 
-    model = shufflenet_v2_x0_5(num_classes=len(fashion_mnist.LABELS)).to(memory_format=torch.channels_last)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True)
+    model = shufflenet_v2_x0_5(num_classes=len(fashion_mnist.LABELS))
+    model.to(memory_format=torch.channels_last)
+    averaged = AveragedModel(
+        model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True)
     parameters = list(model.parameters())
     optimizer = torch.optim.SGD(
         [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": WEIGHT_DECAY},
