@@ -1,7 +1,8 @@
 """Writes a model together with what `shufflenet` must know to classify with it."""
 import json
+import pathlib
 
-from safetensors.torch import save_file
+import safetensors.torch
 
 
 def save(state_dict, path, labels, resize, crop, mean, std, provenance):
@@ -22,7 +23,10 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance):
         raise ValueError(f"crop {crop} of pictures resized to {resize}")
     tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()
                if not name.endswith("num_batches_tracked")}
-    save_file(tensors, path, {
+    data = safetensors.torch.save(tensors)
+    end = 8 + int.from_bytes(data[:8], "little")
+    # safetensors itself writes metadata in random order: the same model would give different files.
+    header = json.dumps({"__metadata__": {
         "shufflenet.labels": json.dumps(labels, ensure_ascii=False),
         "shufflenet.resize": str(resize),
         "shufflenet.crop": str(crop),
@@ -30,4 +34,6 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance):
         "shufflenet.std": json.dumps(std),
         "shufflenet.channels": "rgb",
         "shufflenet.provenance": provenance,
-    })
+    }, **json.loads(data[8:end])}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    pathlib.Path(path).write_bytes(len(header).to_bytes(8, "little") + header + data[end:])

@@ -19,7 +19,6 @@ import metadata
 
 VALIDATION = 5000
 BATCH = 128
-PEAK_RATE = 0.1
 WEIGHT_DECAY = 5e-4
 LABEL_SMOOTHING = 0.1
 AVERAGE_DECAY = 0.998  # of the moving average of the weights, per step
@@ -53,7 +52,7 @@ def augment(pictures):
 
 
 def show_progress(epoch, epochs, step, steps, started):
-    """A bar over the whole training, on a terminal."""
+    """A bar over a phase of the training, on a terminal."""
     if sys.stderr.isatty():
         done = (epoch * steps + step) / (epochs * steps)
         left = (time.monotonic() - started) * (1 - done) / done
@@ -67,38 +66,18 @@ def accuracy(model, pictures, classes):
     return (fashion_mnist.predict(model, pictures) == classes).double().mean().item()
 
 
-def finish(state, pictures, classes, args):
-    """Rounds the weights to float16, looks at the test pictures once, and writes the file."""
-    state = {name: tensor.half() if tensor.is_floating_point() else tensor
-             for name, tensor in state.items()}
-    model = shufflenet_v2_x0_5(num_classes=len(fashion_mnist.LABELS))
-    model.load_state_dict(state)
-    validation = accuracy(model, pictures, classes)
-    pictures, classes = fashion_mnist.load(args.data, "t10k")
-    test = accuracy(model, fashion_mnist.resize(pictures, args.size), torch.tensor(classes))
-    provenance = (
-        "shufflenet_v2_x0_5 trained from scratch on Fashion-MNIST (Zalando SE, MIT licence) by "
-        f"training/train.py with seed {args.seed} and {args.epochs} epochs; top-1 {test:.2%} on "
-        f"the 10,000 test pictures, {validation:.2%} on the {VALIDATION:,} that chose the epoch.")
-    metadata.save(state, args.out, fashion_mnist.LABELS, args.size, args.size,
-                  [fashion_mnist.MEAN] * 3, [fashion_mnist.STD] * 3, provenance)
-    print(f"{args.out}: {provenance}")
-
-
-def train(args):
-    """The whole training: every epoch, then the test."""
-    torch.set_num_threads(args.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(args.seed)
-    shufflenetv2.channel_shuffle = channel_shuffle
-
+def train(args, state, size, epochs, rate):
+    """One phase: trains on from `state`, if any, to the averaged weights of the best epoch."""
+    torch.manual_seed(args.seed)  # so that every phase holds out the same pictures
     pictures, classes = fashion_mnist.load(args.data, "train")
-    pictures, classes = fashion_mnist.resize(pictures, args.size), torch.tensor(classes).long()
+    pictures, classes = fashion_mnist.resize(pictures, size), torch.tensor(classes).long()
     order = torch.randperm(len(pictures))
     held_out, order = order[:VALIDATION], order[VALIDATION:]
     steps = len(order) // BATCH
 
     model = shufflenet_v2_x0_5(num_classes=len(fashion_mnist.LABELS))
+    if state:
+        model.load_state_dict(state)
     model.to(memory_format=torch.channels_last)
     averaged = AveragedModel(
         model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True)
@@ -106,14 +85,14 @@ def train(args):
     optimizer = torch.optim.SGD(
         [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": WEIGHT_DECAY},
          {"params": [p for p in parameters if p.dim() == 1]}],
-        lr=PEAK_RATE, momentum=0.9, nesterov=True)
+        lr=rate, momentum=0.9, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, PEAK_RATE, args.epochs * steps, pct_start=0.2, cycle_momentum=False)
+        optimizer, rate, epochs * steps, pct_start=0.2, cycle_momentum=False)
 
     started = time.monotonic()
     best = 0
     checkpoint = args.out.with_suffix(".pt")
-    for epoch in range(args.epochs):
+    for epoch in range(epochs):
         model.train()
         order = order[torch.randperm(len(order))]
         total = 0
@@ -126,28 +105,61 @@ def train(args):
             schedule.step()
             averaged.update_parameters(model)
             total += loss.item()
-            show_progress(epoch, args.epochs, step + 1, steps, started)
+            show_progress(epoch, epochs, step + 1, steps, started)
         validation = accuracy(averaged.module, pictures[held_out], classes[held_out])
-        print(f"\repoch {epoch + 1:3}/{args.epochs}: loss {total / steps:.4f}, validation "
+        print(f"\repoch {epoch + 1:3}/{epochs}: loss {total / steps:.4f}, validation "
               f"{validation:.2%}, {time.monotonic() - started:.0f} s {'':30}", flush=True)
         if validation >= best:
             best = validation
             torch.save(averaged.module.state_dict(), checkpoint)
-    finish(torch.load(checkpoint), pictures[held_out], classes[held_out], args)
-    checkpoint.unlink()
+    return torch.load(checkpoint)
+
+
+def finish(state, args):
+    """Rounds the weights to float16, looks at the test pictures once, and writes the file."""
+    state = {name: tensor.half() if tensor.is_floating_point() else tensor
+             for name, tensor in state.items()}
+    model = shufflenet_v2_x0_5(num_classes=len(fashion_mnist.LABELS))
+    model.load_state_dict(state)
+    pictures, classes = fashion_mnist.load(args.data, "t10k")
+    size = args.size[-1]
+    phases = " + ".join(f"{n} at {side}x{side}" for n, side in zip(args.epochs, args.size))
+    test = accuracy(model, fashion_mnist.resize(pictures, size), torch.tensor(classes))
+    provenance = (
+        "shufflenet_v2_x0_5 trained from scratch on Fashion-MNIST (Zalando SE, MIT licence) by "
+        f"training/train.py with seed {args.seed} (epochs: {phases}); "
+        f"top-1 {test:.2%} on the 10,000 test pictures.")
+    metadata.save(state, args.out, fashion_mnist.LABELS, size, size,
+                  [fashion_mnist.MEAN] * 3, [fashion_mnist.STD] * 3, provenance)
+    print(f"{args.out}: {provenance}")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        epilog="An entry of size, epochs and rate per phase; the last size is the model's.")
     parser.add_argument("--data", type=pathlib.Path, default=fashion_mnist.DEBIAN,
                         help="folder of the four idx files (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="safetensors file to write")
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=64, help="side of the input (default: 64)")
+    parser.add_argument("--size", type=int, nargs="+", default=[64, 96],
+                        help="side of the input (default: 64 96)")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[36, 11],
+                        help="(default: 36 11)")
+    parser.add_argument("--rate", type=float, nargs="+", default=[0.1, 0.05],
+                        help="highest learning rate (default: 0.1 0.05)")
+    parser.add_argument("--seed", type=int, default=1, help="(default: 1)")
     parser.add_argument("--threads", type=int, default=1,
                         help="more than one gains little: the layers are small (default: 1)")
-    train(parser.parse_args())
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.use_deterministic_algorithms(True)
+    shufflenetv2.channel_shuffle = channel_shuffle
+    state = None
+    for phase in zip(args.size, args.epochs, args.rate, strict=True):
+        state = train(args, state, *phase)
+    finish(state, args)
+    args.out.with_suffix(".pt").unlink()
 
 
 if __name__ == "__main__":
