@@ -7,7 +7,7 @@ from PIL import Image
 
 import fashion_mnist
 
-PICTURES = {"sneaker": 9, "bag": 30, "ankle_boot": 23, "trouser": 2, "dress": 13, "sandal": 82}
+PICTURES = {"sneaker": 9, "bag": 30, "ankle_boot": 0, "trouser": 2, "dress": 13, "sandal": 82}
 
 
 def main():
