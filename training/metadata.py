@@ -1,0 +1,39 @@
+"""Writes a model together with what `shufflenet` must know to classify with it."""
+import json
+import pathlib
+
+import safetensors.torch
+
+
+def save(state_dict, path, labels, resize, crop, mean, std, provenance):
+    """Writes a ShuffleNet v2 as safetensors that `shufflenet` runs without any options.
+
+    state_dict    torchvision's names; each tensor keeps its type (float32 or float16)
+    labels        class names, in the order of the rows of `fc.weight`
+    resize, crop  the shorter side after the resize, then the side of the square that is cut out
+    mean, std     three numbers each, for red, green and blue in 0 to 1
+    provenance    where the model comes from, in a sentence
+    """
+    classes = state_dict["fc.weight"].shape[0]
+    if len(labels) != classes:
+        raise ValueError(f"{len(labels)} labels for {classes} classes")
+    if len(mean) != 3 or len(std) != 3:
+        raise ValueError("mean and std are three numbers each")
+    if not 0 < crop <= resize:
+        raise ValueError(f"crop {crop} of pictures resized to {resize}")
+    tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()
+               if not name.endswith("num_batches_tracked")}
+    data = safetensors.torch.save(tensors)
+    end = 8 + int.from_bytes(data[:8], "little")
+    # safetensors itself writes metadata in random order: the same model would give different files.
+    header = json.dumps({"__metadata__": {
+        "shufflenet.labels": json.dumps(labels, ensure_ascii=False),
+        "shufflenet.resize": str(resize),
+        "shufflenet.crop": str(crop),
+        "shufflenet.mean": json.dumps(mean),
+        "shufflenet.std": json.dumps(std),
+        "shufflenet.channels": "rgb",
+        "shufflenet.provenance": provenance,
+    }, **json.loads(data[8:end])}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    pathlib.Path(path).write_bytes(len(header).to_bytes(8, "little") + header + data[end:])
