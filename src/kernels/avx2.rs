@@ -105,6 +105,7 @@ entries! {
     #[target_feature(enable = "avx2,fma")]
     __m256, width 16,
     pointwise 6 [1 2 3 4 5 6] [1 2] 1,
+    mean 6 [1 2 3 4 5 6],
     fc [1 2 3 4 5 6 7 8] 4,
     stem 4 [1 2 3] 3,
     depthwise 4 4

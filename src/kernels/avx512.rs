@@ -88,6 +88,7 @@ entries! {
     #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
     __m512, width 16,
     pointwise 14 [1 2 3 4 5 6 7 8 9 10 11 12 13 14] [1 2] 2,
+    mean 7 [1 2 3 4 5 6 7],
     fc [1 2 3 4] 4,
     stem 8 [1 2] 2,
     depthwise 8 8

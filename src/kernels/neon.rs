@@ -100,6 +100,7 @@ unsafe impl Vector for float32x4_t {
 entries! {
     float32x4_t, width 8,
     pointwise 8 [1 2 3 4 5 6 7 8] [1 2] 1,
+    mean 8 [1 2 3 4 5 6 7 8],
     fc [1 2 3 4 5 6 7 8] 4,
     stem 3 [1 2 3 4 5 6] 6,
     depthwise 4 4

@@ -79,6 +79,7 @@ unsafe impl Vector for f32x8 {
 entries! {
     f32x8, width 8,
     pointwise 4 [1 2 3 4] [1] 1,
+    mean 4 [1 2 3 4],
     fc [1 2 3 4] 4,
     stem 4 [1] 1,
     depthwise 2 2

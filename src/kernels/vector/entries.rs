@@ -1,12 +1,14 @@
 //! Makes an instruction set's kernels of the generic code.
 
 /// All kernels of an instruction set. `pointwise`: tiles of at most so many rows (and all numbers
-/// below), the numbers of vectors in a tile, panels in a block. `fc`: the numbers of vectors, panels.
+/// below), the numbers of vectors in a tile, panels in a block. `mean`: rows of its tiles, fewer where
+/// fewer fill the registers well enough, since each number is another copy of the code. `fc`: the numbers of vectors, panels.
 /// `stem`: pixels in a tile and the numbers of vectors. `depthwise`: pixels in a tile.
 macro_rules! entries {
     (
         $(#[$attribute:meta])* $vector:ty, width $width:literal,
         pointwise $rows:literal $each_row:tt $vectors:tt $panels:literal,
+        mean $mean_rows:literal $each_mean_row:tt,
         fc $fc_vectors:tt $fc_panels:literal,
         stem $pixels:literal $stem_vectors:tt $most_vectors:literal,
         depthwise $tile1:literal $tile2:literal
@@ -48,8 +50,8 @@ macro_rules! entries {
                 while let Some((block, vectors)) = blocks.next::<$vector>($width, $panels) {
                     with_constant!(vectors, $vectors, |VECTORS| {
                         let mut mean = Mean::<$vector, VECTORS>::new();
-                        for (row, rows) in even_pieces(args.rows, $rows) {
-                            with_constant!(rows, $each_row, |ROWS| {
+                        for (row, rows) in even_pieces(args.rows, $mean_rows) {
+                            with_constant!(rows, $each_mean_row, |ROWS| {
                                 mean.add(&block.tile::<$vector, ROWS, VECTORS>(row), width);
                             })
                         }
