@@ -14,6 +14,7 @@ pub mod model;
 mod plan;
 mod session;
 pub mod weights;
+pub mod workload;
 
 pub use error::Error;
 pub use plan::{Network, Plan, StagePlan, UnitPlan};

@@ -98,3 +98,39 @@ unsafe fn edge<V: Vector, const STRIDE: usize>(
         sum.store(args.output.add(x * args.output_stride + c));
     }
 }
+
+/// The depthwise kernels of an instruction set: pixels in a tile of stride 1 and of stride 2.
+macro_rules! depthwise_kernels {
+    ($(#[$attribute:meta])* $vector:ty, tiles $tile1:literal $tile2:literal) => {
+        use crate::kernels::args::WindowArgs;
+        use crate::kernels::reference;
+        use crate::kernels::vector::{self, Vector};
+
+        /// # Safety
+        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        $(#[$attribute])*
+        pub(in crate::kernels) unsafe extern "C" fn depthwise_s1(args: &WindowArgs) {
+            // SAFETY: promised by the caller.
+            unsafe {
+                match args.channels < <$vector>::LANES {
+                    true => reference::depthwise_s1(args),
+                    false => vector::depthwise::<$vector, 1, $tile1>(args),
+                }
+            }
+        }
+
+        /// # Safety
+        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        $(#[$attribute])*
+        pub(in crate::kernels) unsafe extern "C" fn depthwise_s2(args: &WindowArgs) {
+            // SAFETY: promised by the caller.
+            unsafe {
+                match args.channels < <$vector>::LANES {
+                    true => reference::depthwise_s2(args),
+                    false => vector::depthwise::<$vector, 2, $tile2>(args),
+                }
+            }
+        }
+    };
+}
+pub(in crate::kernels) use depthwise_kernels;

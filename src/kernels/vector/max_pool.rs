@@ -15,13 +15,14 @@ pub(in crate::kernels) unsafe fn max_pool<V: Vector>(args: &WindowArgs) {
         for c in channel_vectors::<V>(args.channels) {
             // SAFETY: rows and output cover the channels; pixels stay inside the rows.
             unsafe {
-                let load =
-                    |row: *const f32, column| V::load(row.add(column * args.input_stride + c));
                 let first = if above.is_null() { centre } else { above };
-                let mut max = load(first, columns.start);
-                for row in [above, centre, below].into_iter().filter(|row| !row.is_null()) {
+                let mut max = V::load(first.add(columns.start * args.input_stride + c));
+                for row in [above, centre, below] {
+                    if row.is_null() {
+                        continue;
+                    }
                     for column in columns.clone() {
-                        max = load(row, column).greater_or(max);
+                        max = V::load(row.add(column * args.input_stride + c)).greater_or(max);
                     }
                 }
                 max.store(args.output.add(x * args.output_stride + c));
@@ -29,3 +30,26 @@ pub(in crate::kernels) unsafe fn max_pool<V: Vector>(args: &WindowArgs) {
         }
     }
 }
+
+/// The max pool of an instruction set.
+macro_rules! max_pool_kernel {
+    ($(#[$attribute:meta])* $vector:ty) => {
+        use crate::kernels::args::WindowArgs;
+        use crate::kernels::reference;
+        use crate::kernels::vector::{self, Vector};
+
+        /// # Safety
+        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        $(#[$attribute])*
+        pub(in crate::kernels) unsafe extern "C" fn max_pool(args: &WindowArgs) {
+            // SAFETY: promised by the caller.
+            unsafe {
+                match args.channels < <$vector>::LANES {
+                    true => reference::max_pool(args),
+                    false => vector::max_pool::<$vector>(args),
+                }
+            }
+        }
+    };
+}
+pub(in crate::kernels) use max_pool_kernel;

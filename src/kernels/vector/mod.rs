@@ -1,20 +1,20 @@
 //! The fast kernels, once: generic over a vector of floats, and compiled for each instruction set by
-//! thin entries in this module's siblings.
+//! thin files in this module's siblings.
 //!
 //! Whatever the vector, an output is the reference's chain of multiply-adds, in the same order.
 
 mod depthwise;
-mod entries;
 mod max_pool;
 mod pointwise;
 mod stem;
 mod tile;
 
-pub(super) use depthwise::depthwise;
-pub(super) use entries::entries;
-pub(super) use max_pool::max_pool;
-pub(super) use pointwise::{Blocks, Mean};
-pub(super) use stem::{channel_groups, stem_tile};
+pub(super) use depthwise::{depthwise, depthwise_kernels};
+pub(super) use max_pool::{max_pool, max_pool_kernel};
+pub(super) use pointwise::{
+    Block, Tiles, fully_connected, pointwise, pointwise_kernels, pointwise_mean,
+};
+pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 
 use super::args::{ColumnRange, RawView};
 
@@ -26,9 +26,14 @@ use super::args::{ColumnRange, RawView};
 pub(super) unsafe trait Vector: Copy {
     /// Floats in the vector.
     const LANES: usize;
+    /// Whether `store_first` stores no more than it says, at the speed of `store`.
+    const MASKS: bool = false;
 
-    /// Four neighbouring inputs of one row, in whatever form makes multiplying by each of them cheap.
+    /// Four neighbouring inputs of one row, and one of them, in whatever form makes multiplying by it
+    /// cheap.
     type Quad: Copy;
+    /// See [`Vector::Quad`].
+    type Picked: Copy;
 
     /// # Safety
     /// `from` covers the vector. The CPU has the instructions; so for all operations.
@@ -36,9 +41,14 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// `to` covers the vector.
     unsafe fn store(self, to: *mut f32);
+    /// The first lanes only; not called without `MASKS`.
+    ///
     /// # Safety
     /// `to` covers `len` floats, 1 to `LANES`.
-    unsafe fn store_first(self, to: *mut f32, len: usize);
+    unsafe fn store_first(self, to: *mut f32, _len: usize) {
+        // SAFETY: promised by the caller.
+        unsafe { self.store(to) }
+    }
     /// # Safety
     /// `from` covers a float.
     unsafe fn splat(from: *const f32) -> Self;
@@ -53,9 +63,6 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn add(self, other: Self) -> Self;
-    /// # Safety
-    /// As above.
-    unsafe fn divide(self, other: Self) -> Self;
     /// `if self > other { self } else { other }`
     ///
     /// # Safety
@@ -66,14 +73,24 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn relu(self) -> Self;
-    /// # Safety
-    /// `from` covers four floats.
-    unsafe fn quad(from: *const f32) -> Self::Quad;
-    /// `quad[I] * factor + sum`
+    /// Four inputs from `row * stride` after `from` on; `row` is at most 2.
     ///
     /// # Safety
-    /// As above, and the floats that the quad was made from are still there.
-    unsafe fn multiply_add_quad<const I: i32>(quad: Self::Quad, factor: Self, sum: Self) -> Self;
+    /// There are four floats.
+    unsafe fn quad(from: *const f32, row: usize, stride: usize) -> Self::Quad;
+    /// A quad of which only the first input is picked.
+    ///
+    /// # Safety
+    /// There is a float.
+    unsafe fn one(from: *const f32, row: usize, stride: usize) -> Self::Quad;
+    /// # Safety
+    /// The floats that the quad was made from are still there.
+    unsafe fn pick<const I: i32>(quad: Self::Quad) -> Self::Picked;
+    /// `self * picked + sum`
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn multiply_add_picked<const I: i32>(self, picked: Self::Picked, sum: Self) -> Self;
 }
 
 /// The ranges of a view.
@@ -96,22 +113,23 @@ fn channel_vectors<V: Vector>(channels: usize) -> impl Iterator<Item = usize> {
 /// `count` in pieces of at most `most` that differ by at most one: the first of each, and how many.
 /// Even pieces keep more multiply-adds in flight than full ones with a small rest.
 #[inline(always)]
-pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = count.div_ceil(most);
     let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
     (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
 }
 
-/// Runs code with a number as a constant, one copy for each number listed.
-macro_rules! with_constant {
-    ($value:expr, [$($n:literal)*], |$constant:ident| $body:expr) => {
-        match $value {
-            $($n => {
-                const $constant: usize = $n;
-                $body
-            })*
-            _ => unreachable!("a tile larger than the registers"),
-        }
+/// Code for every row of a tile, certainly unrolled: sums with a number that is known late would lie in
+/// memory.
+macro_rules! each_row {
+    ($rows:expr, |$row:ident| $body:expr) => {
+        each_row!($rows, $row, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    ($rows:expr, $row:ident, $body:expr, $($n:literal)*) => {
+        $(if $n < $rows {
+            let $row = $n;
+            $body
+        })*
     };
 }
-pub(super) use with_constant;
+use each_row;

@@ -1,23 +1,15 @@
 //! Pointwise convolution: packed panels of weights, one after the other, times all rows. So a panel
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
-use super::tile::{Segment, WeightSteps, accumulate};
-use super::{Vector, ranges};
-use crate::kernels::args::{ColumnRange, PointwiseArgs, RawView};
+use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
+use super::{Vector, each_row, even_pieces, ranges};
+use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 
 /// Outputs in the widest block of panels.
 const MOST: usize = 64;
 
 /// Inputs in a block of the fully connected layer, as in the reference.
 const FC_BLOCK: usize = 64;
-
-/// Neighbouring columns of the output that take neighbouring lanes of a block.
-#[derive(Clone, Copy, Default)]
-struct Piece {
-    column: usize,
-    lane: usize,
-    len: usize,
-}
 
 /// Neighbouring outputs that are computed together: all of a panel or of a few.
 pub(in crate::kernels) struct Block<'a> {
@@ -26,15 +18,15 @@ pub(in crate::kernels) struct Block<'a> {
     weights: *const f32,
     bias: *const f32,
     steps: WeightSteps,
-    /// Where they are stored: most often one piece, more where a range ends.
-    pieces: [Piece; MOST],
-    piece_count: usize,
     /// Number of outputs, without padding.
     len: usize,
+    /// The output's columns from the block's first on: they begin `used` columns into the first range.
+    outputs: &'a [ColumnRange],
+    used: usize,
 }
 
 /// The blocks of a layer, in order.
-pub(in crate::kernels) struct Blocks<'a> {
+struct Blocks<'a> {
     args: &'a PointwiseArgs,
     /// The next output, and where it is stored.
     next: usize,
@@ -45,43 +37,26 @@ pub(in crate::kernels) struct Blocks<'a> {
 impl<'a> Blocks<'a> {
     /// # Safety
     /// As for the kernel.
-    #[inline(always)]
-    pub unsafe fn new(args: &'a PointwiseArgs) -> Blocks<'a> {
+    unsafe fn new(args: &'a PointwiseArgs) -> Blocks<'a> {
         // SAFETY: promised by the caller.
         Blocks { args, next: 0, outputs: unsafe { ranges(&args.output) }, used: 0 }
     }
 
-    /// The next block of at most `panels` panels of `width` outputs, and its number of vectors. Vectors
-    /// of padding alone are not counted.
+    /// The next block and its number of vectors. Vectors of padding alone are not counted.
     ///
     /// # Safety
     /// As for the kernel.
-    #[inline(always)]
-    pub unsafe fn next<V: Vector>(
-        &mut self,
-        width: usize,
-        panels: usize,
-    ) -> Option<(Block<'a>, usize)> {
-        let (args, n) = (self.args, self.next);
+    unsafe fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
+        let &Tiles { lanes, width, rows, .. } = tiles;
+        let (args, n, most) = (self.args, self.next, rows.len());
         if n >= args.outputs {
             return None;
         }
-        let len = (args.outputs - n).min(panels * width);
-        self.next += len;
-        let mut pieces = [Piece::default(); MOST];
-        let (mut piece_count, mut lane) = (0, 0);
-        while lane < len {
-            let range = self.outputs[0];
-            let piece = (len - lane).min(range.len - self.used);
-            pieces[piece_count] = Piece { column: range.start + self.used, lane, len: piece };
-            piece_count += 1;
-            lane += piece;
-            self.used += piece;
-            if self.used == range.len {
-                self.outputs = &self.outputs[1..];
-                self.used = 0;
-            }
-        }
+        let per_panel = width / lanes;
+        let left = (args.outputs - n).div_ceil(lanes);
+        // Whole panels, unless nothing is left then.
+        let vectors = if left <= most { left } else { most / per_panel * per_panel };
+        let len = (args.outputs - n).min(vectors * lanes);
         // SAFETY: promised by the caller; output `n` starts a panel.
         let block = unsafe {
             Block {
@@ -89,30 +64,67 @@ impl<'a> Blocks<'a> {
                 inputs: ranges(&args.input),
                 weights: args.weights.add(n * args.inputs),
                 bias: args.bias.add(n),
-                steps: WeightSteps {
-                    input: width,
-                    panel: args.inputs * width,
-                    per_panel: width / V::LANES,
-                },
-                pieces,
-                piece_count,
+                steps: WeightSteps { input: width, panel: args.inputs * width, per_panel },
                 len,
+                outputs: self.outputs,
+                used: self.used,
             }
         };
-        Some((block, len.div_ceil(V::LANES)))
+        self.next += len;
+        self.used += len;
+        while let [first, rest @ ..] = self.outputs
+            && self.used >= first.len
+        {
+            self.used -= first.len;
+            self.outputs = rest;
+        }
+        Some((block, vectors))
     }
 }
 
 impl Block<'_> {
-    /// The finished sums of `ROWS` rows from `row` on.
+    /// Where tiles can store: the block's columns of the output's first row, if they are neighbours.
+    fn in_place(&self, tiles: &Tiles) -> Option<*mut f32> {
+        let range = self.outputs.first()?;
+        let fits = range.len - self.used >= self.len;
+        let whole = self.len.is_multiple_of(tiles.lanes) || tiles.masks;
+        (fits && whole).then(|| self.args.output.data.wrapping_add(range.start + self.used))
+    }
+
+    /// Stores the block's outputs of the rows from `row` on wherever they belong.
     ///
     /// # Safety
-    /// As for the kernel; the rows and vectors exist.
+    /// As for the kernel; the rows exist.
+    unsafe fn scatter(&self, row: usize, values: &[[f32; MOST]]) {
+        let (mut lane, mut used) = (0, self.used);
+        for range in self.outputs {
+            let len = (self.len - lane).min(range.len - used);
+            for (i, values) in values.iter().enumerate() {
+                // SAFETY: promised by the caller; the piece lies inside the range.
+                unsafe {
+                    let to = self.args.output.data.add((row + i) * self.args.output.stride);
+                    copy(&values[lane..lane + len], to.add(range.start + used));
+                }
+            }
+            (lane, used) = (lane + len, 0);
+            if lane == self.len {
+                break;
+            }
+        }
+    }
+
+    /// Computes `ROWS` rows from `row` on and stores them in `to`, `stride` floats apart.
+    ///
+    /// # Safety
+    /// As for the kernel; the rows and vectors exist, and `to` has room for the block's outputs or, where
+    /// the vector has no masks, for all lanes.
     #[inline(always)]
     pub unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
         row: usize,
-    ) -> [[V; VECTORS]; ROWS] {
+        to: *mut f32,
+        stride: usize,
+    ) {
         // SAFETY: promised by the caller.
         unsafe {
             let mut bias = [V::zero(); VECTORS];
@@ -120,30 +132,24 @@ impl Block<'_> {
                 *bias = V::load(self.bias.add(j * V::LANES));
             }
             let mut sums = [bias; ROWS];
-            let stride = self.args.input.stride;
-            let input = self.args.input.data.add(row * stride);
+            let input_stride = self.args.input.stride;
+            let input = self.args.input.data.add(row * input_stride);
             let mut weights = self.weights;
             for range in self.inputs {
                 let segment = Segment { inputs: input.add(range.start), weights, len: range.len };
-                accumulate(&mut sums, segment, stride, self.steps);
+                accumulate(&mut sums, segment, input_stride, self.steps);
                 weights = weights.add(range.len * self.steps.input);
             }
-            if self.args.relu {
-                sums = sums.map(|sums| sums.map(|sum| sum.relu()));
-            }
-            sums
+            self.store(sums, to, stride);
         }
     }
 
-    /// The finished sums of one row, added up as a fully connected layer's.
+    /// One row, added up as a fully connected layer's.
     ///
     /// # Safety
     /// As for [`Block::tile`].
     #[inline(always)]
-    pub unsafe fn blocked_tile<V: Vector, const VECTORS: usize>(
-        &self,
-        row: usize,
-    ) -> [[V; VECTORS]; 1] {
+    pub unsafe fn blocked_row<V: Vector, const VECTORS: usize>(&self, row: usize, to: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe {
             let mut sums = [V::zero(); VECTORS];
@@ -170,57 +176,62 @@ impl Block<'_> {
                     room -= len;
                 }
             }
-            sums = added(sums, block[0]);
-            if self.args.relu {
-                sums = sums.map(|sum| sum.relu());
-            }
-            [sums]
+            self.store([added(sums, block[0])], to, 0);
         }
     }
 
-    /// Stores such sums.
-    ///
     /// # Safety
-    /// As for the kernel; the rows exist, and the vectors hold the block.
+    /// As for [`Block::tile`].
     #[inline(always)]
-    pub unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
-        row: usize,
-        sums: &[[V; VECTORS]; ROWS],
+        mut sums: [[V; VECTORS]; ROWS],
+        to: *mut f32,
+        stride: usize,
     ) {
-        let RawView { data, stride, .. } = self.args.output;
-        // SAFETY: promised by the caller; pieces lie inside the output's rows.
+        let last = self.len - (VECTORS - 1) * V::LANES;
+        // SAFETY: promised by the caller.
         unsafe {
-            let mut to = data.add(row * stride);
-            if self.piece_count == 1 {
-                to = to.add(self.pieces[0].column);
-                let last = self.len - (VECTORS - 1) * V::LANES;
-                for sums in sums {
-                    for (j, sum) in sums.iter().enumerate() {
-                        let to = to.add(j * V::LANES);
-                        if j + 1 < VECTORS || last == V::LANES {
-                            sum.store(to);
-                        } else {
-                            sum.store_first(to, last);
-                        }
+            // No closures: they are compiled without the instruction set.
+            if self.args.relu {
+                each_row!(ROWS, |row| {
+                    for sum in &mut sums[row] {
+                        *sum = sum.relu();
                     }
-                    to = to.add(stride);
-                }
-                return;
+                });
             }
-            // Room for a load of a vector at any lane.
-            let mut lanes = [0.0; 2 * MOST];
-            for sums in sums {
-                for (j, sum) in sums.iter().enumerate() {
-                    sum.store(lanes.as_mut_ptr().add(j * V::LANES));
-                }
-                for &Piece { column, lane, len } in &self.pieces[..self.piece_count] {
-                    for at in (0..len).step_by(V::LANES) {
-                        let sum = V::load(lanes.as_ptr().add(lane + at));
-                        sum.store_first(to.add(column + at), (len - at).min(V::LANES));
+            each_row!(ROWS, |row| {
+                let to = to.add(row * stride);
+                for (j, sum) in sums[row].into_iter().enumerate() {
+                    if V::MASKS && j + 1 == VECTORS {
+                        sum.store_first(to.add(j * V::LANES), last);
+                    } else {
+                        sum.store(to.add(j * V::LANES));
                     }
                 }
-                to = to.add(stride);
+            });
+        }
+    }
+}
+
+/// Copies a few floats: four at a time, of which the last four may be copied twice.
+///
+/// # Safety
+/// `to` covers as many floats, none of which are in `from`.
+#[inline(always)]
+unsafe fn copy(from: &[f32], to: *mut f32) {
+    let (len, from) = (from.len(), from.as_ptr());
+    let step = if len < 4 { 1 } else { 4 };
+    for i in (0..len).step_by(step) {
+        let i = i.min(len - step);
+        // SAFETY: promised by the caller; both cover the step.
+        unsafe {
+            match step {
+                1 => to.add(i).write(from.add(i).read()),
+                _ => to
+                    .add(i)
+                    .cast::<[f32; 4]>()
+                    .write_unaligned(from.add(i).cast::<[f32; 4]>().read_unaligned()),
             }
         }
     }
@@ -237,56 +248,185 @@ unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
     a
 }
 
-/// The mean of a block's outputs over the pixels of an image, while they are computed.
-pub(in crate::kernels) struct Mean<V, const VECTORS: usize> {
-    /// Of the image row at hand, and of the rows before.
-    row: [V; VECTORS],
-    total: [V; VECTORS],
-    /// Pixels of the row at hand that were added.
-    x: usize,
+/// An instruction set's tiles, and what they take.
+pub(in crate::kernels) struct Tiles {
+    /// Floats in a vector.
+    pub lanes: usize,
+    /// Whether part of a vector can be stored.
+    pub masks: bool,
+    /// Outputs in a panel.
+    pub width: usize,
+    /// The most rows of a tile of 1, 2, ... vectors.
+    pub rows: &'static [usize],
+    /// Computes rows of a block, as [`Block::tile`]: so many vectors, the first row and how many, where
+    /// to store them and their stride.
+    pub run: unsafe fn(&Block<'_>, usize, usize, usize, *mut f32, usize),
 }
 
-impl<V: Vector, const VECTORS: usize> Mean<V, VECTORS> {
-    /// # Safety
-    /// The CPU has the vector's instructions; so for all of these.
-    #[inline(always)]
-    pub unsafe fn new() -> Self {
-        // SAFETY: promised by the caller.
-        let zero = unsafe { [V::zero(); VECTORS] };
-        Mean { row: zero, total: zero, x: 0 }
-    }
+/// As many rows as any tile has, of as many outputs.
+type Scratch = [[f32; MOST]; MOST_ROWS];
 
-    /// Adds the next pixels of an image of `width`.
-    ///
-    /// # Safety
-    /// As above.
-    #[inline(always)]
-    pub unsafe fn add<const ROWS: usize>(&mut self, sums: &[[V; VECTORS]; ROWS], width: usize) {
-        for sums in sums {
-            // SAFETY: promised by the caller.
-            unsafe {
-                self.row = added(self.row, *sums);
-                self.x += 1;
-                if self.x == width {
-                    self.total = added(self.total, self.row);
-                    self.row = [V::zero(); VECTORS];
-                    self.x = 0;
+/// # Safety
+/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn), with these tiles' panels.
+pub(in crate::kernels) unsafe fn pointwise(args: &PointwiseArgs, tiles: &Tiles) {
+    // SAFETY: promised by the caller; the scratch has room for a tile.
+    unsafe {
+        let mut blocks = Blocks::new(args);
+        while let Some((block, vectors)) = blocks.next(tiles) {
+            let pieces = even_pieces(args.rows, tiles.rows[vectors - 1]);
+            if let Some(to) = block.in_place(tiles) {
+                let stride = args.output.stride;
+                for (row, rows) in pieces {
+                    (tiles.run)(&block, vectors, row, rows, to.add(row * stride), stride);
+                }
+            } else {
+                let mut scratch: Scratch = [[0.0; MOST]; MOST_ROWS];
+                for (row, rows) in pieces {
+                    (tiles.run)(&block, vectors, row, rows, scratch.as_mut_ptr().cast(), MOST);
+                    block.scatter(row, &scratch[..rows]);
                 }
             }
         }
     }
+}
 
-    /// The sums over `count` pixels as means.
-    ///
-    /// # Safety
-    /// As above.
-    #[inline(always)]
-    pub unsafe fn finish(self, count: usize) -> [[V; VECTORS]; 1] {
-        let count = count as f32;
-        // SAFETY: promised by the caller.
-        unsafe {
-            let count = V::splat(&count);
-            [self.total.map(|total| total.divide(count))]
+/// # Safety
+/// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn), with these tiles' panels.
+pub(in crate::kernels) unsafe fn pointwise_mean(args: &PointwiseMeanArgs, tiles: &Tiles) {
+    let (width, args) = (args.width, &args.pointwise);
+    let add = |sums: &mut [f32; MOST], values: &[f32; MOST]| {
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    };
+    // SAFETY: promised by the caller; the scratch has room for a tile.
+    unsafe {
+        let mut blocks = Blocks::new(args);
+        while let Some((block, vectors)) = blocks.next(tiles) {
+            let mut scratch: Scratch = [[0.0; MOST]; MOST_ROWS];
+            let (mut image_row, mut total, mut x) = ([0.0; MOST], [0.0; MOST], 0);
+            for (row, rows) in even_pieces(args.rows, tiles.rows[vectors - 1]) {
+                (tiles.run)(&block, vectors, row, rows, scratch.as_mut_ptr().cast(), MOST);
+                for values in &scratch[..rows] {
+                    add(&mut image_row, values);
+                    x += 1;
+                    if x == width {
+                        add(&mut total, &image_row);
+                        (image_row, x) = ([0.0; MOST], 0);
+                    }
+                }
+            }
+            block.scatter(0, &[total.map(|total| total / args.rows as f32)]);
         }
     }
 }
+
+/// # Safety
+/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn), with these tiles' panels. A tile has one
+/// row, added up as a fully connected layer's.
+pub(in crate::kernels) unsafe fn fully_connected(args: &PointwiseArgs, tiles: &Tiles) {
+    // SAFETY: promised by the caller; the scratch has room for a row.
+    unsafe {
+        let mut blocks = Blocks::new(args);
+        while let Some((block, vectors)) = blocks.next(tiles) {
+            let mut scratch = [[0.0; MOST]];
+            for row in 0..args.rows {
+                (tiles.run)(&block, vectors, row, 1, scratch.as_mut_ptr().cast(), 0);
+                block.scatter(row, &scratch);
+            }
+        }
+    }
+}
+
+/// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
+/// tile, each from 1 on; and the numbers of vectors of the fully connected layer.
+macro_rules! pointwise_kernels {
+    (
+        $(#[$attribute:meta])* $vector:ty, width $width:literal,
+        tiles $($vectors:literal x [$($rows:literal)*])*,
+        fully_connected [$($fc_vectors:literal)*]
+    ) => {
+        use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
+        use crate::kernels::vector::{self, Block, Tiles, Vector};
+
+        static TILES: Tiles = Tiles {
+            lanes: <$vector>::LANES,
+            masks: <$vector>::MASKS,
+            width: $width,
+            rows: &[$([$($rows),*].len()),*],
+            run: tile,
+        };
+
+        static ROW: Tiles = Tiles {
+            lanes: <$vector>::LANES,
+            masks: <$vector>::MASKS,
+            width: $width,
+            rows: &[$({ let _: usize = $fc_vectors; 1 }),*],
+            run: blocked_row,
+        };
+
+        /// # Safety
+        /// As for [`Block::tile`].
+        $(#[$attribute])*
+        unsafe fn tile(
+            block: &Block<'_>,
+            vectors: usize,
+            row: usize,
+            rows: usize,
+            to: *mut f32,
+            stride: usize,
+        ) {
+            match (vectors, rows) {
+                $($(
+                    // SAFETY: promised by the caller.
+                    ($vectors, $rows) => unsafe {
+                        block.tile::<$vector, $rows, $vectors>(row, to, stride);
+                    },
+                )*)*
+                _ => unreachable!("a tile larger than the registers"),
+            }
+        }
+
+        /// # Safety
+        /// As for [`Block::blocked_row`].
+        $(#[$attribute])*
+        unsafe fn blocked_row(
+            block: &Block<'_>,
+            vectors: usize,
+            row: usize,
+            _rows: usize,
+            to: *mut f32,
+            _stride: usize,
+        ) {
+            match vectors {
+                $(
+                    // SAFETY: promised by the caller.
+                    $fc_vectors => unsafe {
+                        block.blocked_row::<$vector, $fc_vectors>(row, to);
+                    },
+                )*
+                _ => unreachable!("a row larger than the registers"),
+            }
+        }
+
+        /// # Safety
+        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
+        pub(in crate::kernels) unsafe extern "C" fn pointwise(args: &PointwiseArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { vector::pointwise(args, &TILES) }
+        }
+
+        /// # Safety
+        /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
+        pub(in crate::kernels) unsafe extern "C" fn pointwise_mean(args: &PointwiseMeanArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { vector::pointwise_mean(args, &TILES) }
+        }
+
+        /// # Safety
+        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
+        pub(in crate::kernels) unsafe extern "C" fn fully_connected(args: &PointwiseArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { vector::fully_connected(args, &ROW) }
+        }
+    };
+}
+pub(in crate::kernels) use pointwise_kernels;

@@ -36,13 +36,40 @@ pub(in crate::kernels) fn channel_groups<V: Vector>(
     })
 }
 
+/// An output row, for a group of vectors of channels, by tiles of `PIXELS` pixels.
+///
+/// # Safety
+/// As for [`WindowFn`](crate::kernels::args::WindowFn).
+#[inline(always)]
+pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const VECTORS: usize>(
+    args: &WindowArgs,
+    group: Group,
+) {
+    // Output pixels from 1 to here have all their columns.
+    let inside = (args.input_width / 2).min(args.output_width);
+    // SAFETY: promised by the caller; the tiles lie inside the output row.
+    unsafe {
+        tile::<V, 1, VECTORS>(args, 0, group);
+        let mut x = 1;
+        while x < args.output_width {
+            if x + PIXELS <= inside {
+                tile::<V, PIXELS, VECTORS>(args, x, group);
+                x += PIXELS;
+            } else {
+                tile::<V, 1, VECTORS>(args, x, group);
+                x += 1;
+            }
+        }
+    }
+}
+
 /// `PIXELS` output pixels from `x` on, for a group of vectors of channels. More than one pixel lie
 /// away from the image's left and right edge.
 ///
 /// # Safety
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixels exist.
 #[inline(always)]
-pub(in crate::kernels) unsafe fn stem_tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
+unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
     args: &WindowArgs,
     x: usize,
     group: Group,
@@ -58,14 +85,14 @@ pub(in crate::kernels) unsafe fn stem_tile<V: Vector, const PIXELS: usize, const
         if args.input_stride == 3 { (1, 3 * columns.len()) } else { (columns.len(), 3) };
     // SAFETY: promised by the caller; columns outside the image are left out.
     unsafe {
-        let channel = |j: usize| group.first + j * group.step;
         let mut bias = [V::zero(); VECTORS];
         for (j, bias) in bias.iter_mut().enumerate() {
-            *bias = V::load(args.bias.add(channel(j)));
+            *bias = V::load(args.bias.add(group.first + j * group.step));
         }
         let mut sums = [bias; PIXELS];
         let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
-        for (ky, row) in args.rows.into_iter().enumerate().filter(|(_, row)| !row.is_null()) {
+        for (ky, row) in args.rows.into_iter().enumerate() {
+            let pieces = if row.is_null() { 0 } else { pieces };
             for i in 0..pieces {
                 let tap = ky * 3 + first_tap + i;
                 let segment = Segment {
@@ -79,8 +106,36 @@ pub(in crate::kernels) unsafe fn stem_tile<V: Vector, const PIXELS: usize, const
         for (i, sums) in sums.iter().enumerate() {
             let to = args.output.add((x + i) * args.output_stride);
             for (j, sum) in sums.iter().enumerate() {
-                sum.relu().store(to.add(channel(j)));
+                sum.relu().store(to.add(group.first + j * group.step));
             }
         }
     }
 }
+
+/// The stem of an instruction set: pixels in a tile, and the numbers of vectors, each from 1 on.
+macro_rules! stem_kernel {
+    ($(#[$attribute:meta])* $vector:ty, tiles $pixels:literal x [$($vectors:literal)*]) => {
+        use crate::kernels::args::WindowArgs;
+        use crate::kernels::reference;
+        use crate::kernels::vector::{Vector, channel_groups, stem_row};
+
+        /// # Safety
+        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        $(#[$attribute])*
+        pub(in crate::kernels) unsafe extern "C" fn stem(args: &WindowArgs) {
+            // SAFETY: promised by the caller.
+            unsafe {
+                if args.channels < <$vector>::LANES {
+                    return reference::stem(args);
+                }
+                for group in channel_groups::<$vector>(args.channels, [$($vectors),*].len()) {
+                    match group.vectors {
+                        $($vectors => stem_row::<$vector, $pixels, $vectors>(args, group),)*
+                        _ => unreachable!("a group larger than the registers"),
+                    }
+                }
+            }
+        }
+    };
+}
+pub(in crate::kernels) use stem_kernel;

@@ -1,7 +1,10 @@
 //! The inner loop of everything that multiplies a matrix: some rows times some vectors of outputs, in
 //! registers.
 
-use super::Vector;
+use super::{Vector, each_row};
+
+/// Rows in the largest tile.
+pub(super) const MOST_ROWS: usize = 13;
 
 /// Part of a row's inputs: they are neighbours, and so are their weights.
 #[derive(Clone, Copy)]
@@ -46,47 +49,56 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     row_stride: usize,
     steps: WeightSteps,
 ) {
-    let Segment { mut inputs, mut weights, len } = segment;
+    let Segment { inputs, mut weights, len } = segment;
     // SAFETY: promised by the caller; four inputs at a time, then one.
     unsafe {
+        // Three rows are reached from one pointer.
+        let mut groups = [inputs; MOST_ROWS.div_ceil(3)];
+        for (i, group) in groups.iter_mut().enumerate() {
+            *group = inputs.wrapping_add(3 * i * row_stride);
+        }
+        let mut quads = [V::quad(inputs, 0, 0); ROWS];
         for _ in 0..len / 4 {
-            let mut quads = [V::quad(inputs); ROWS];
-            for (row, quad) in quads.iter_mut().enumerate() {
-                *quad = V::quad(inputs.add(row * row_stride));
-            }
-            macro_rules! input {
-                ($i:literal) => {
-                    let mut factors = [V::zero(); VECTORS];
-                    for (j, factor) in factors.iter_mut().enumerate() {
-                        *factor = V::load(weights.add($i * steps.input + steps.offset::<V>(j)));
-                    }
-                    for (row, quad) in quads.iter().enumerate() {
-                        for (j, factor) in factors.iter().enumerate() {
-                            sums[row][j] = V::multiply_add_quad::<$i>(*quad, *factor, sums[row][j]);
-                        }
-                    }
-                };
-            }
-            input!(0);
-            input!(1);
-            input!(2);
-            input!(3);
-            inputs = inputs.add(4);
+            each_row!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+            products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+            products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
+            products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
+            products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
+            groups = groups.map(|group| group.wrapping_add(4));
             weights = weights.add(4 * steps.input);
         }
         for _ in 0..len % 4 {
-            let mut factors = [V::zero(); VECTORS];
-            for (j, factor) in factors.iter_mut().enumerate() {
-                *factor = V::load(weights.add(steps.offset::<V>(j)));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let input = V::splat(inputs.add(row * row_stride));
-                for (sum, factor) in sums.iter_mut().zip(&factors) {
-                    *sum = input.multiply_add(*factor, *sum);
-                }
-            }
-            inputs = inputs.add(1);
+            each_row!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
+            products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+            groups = groups.map(|group| group.wrapping_add(1));
             weights = weights.add(steps.input);
         }
+    }
+}
+
+/// Adds one input of each row times its weights: input `I` of the quads.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn products<V: Vector, const I: i32, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    quads: &[V::Quad; ROWS],
+    weights: *const f32,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let weights = weights.add(I as usize * steps.input);
+        let mut factors = [V::zero(); VECTORS];
+        for (j, factor) in factors.iter_mut().enumerate() {
+            *factor = V::load(weights.add(steps.offset::<V>(j)));
+        }
+        each_row!(ROWS, |row| {
+            let input = V::pick::<I>(quads[row]);
+            for (sum, factor) in sums[row].iter_mut().zip(factors) {
+                *sum = factor.multiply_add_picked::<I>(input, *sum);
+            }
+        });
     }
 }

@@ -2,13 +2,24 @@
 //! instructions when the crate is built; where they have no fused multiply-add, results differ from the
 //! reference by rounding.
 
-use super::vector::{Vector, entries};
+mod depthwise;
+mod max_pool;
+mod pointwise;
+mod stem;
+
+pub(super) use depthwise::{depthwise_s1, depthwise_s2};
+pub(super) use max_pool::max_pool;
+pub(super) use pointwise::{fully_connected, pointwise, pointwise_mean};
+pub(super) use stem::stem;
+
+use super::vector::Vector;
 use wide::f32x8;
 
 // SAFETY: operations are those of the names; this level promises no fused multiply-add.
 unsafe impl Vector for f32x8 {
     const LANES: usize = 8;
     type Quad = *const f32;
+    type Picked = Self;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -20,12 +31,6 @@ unsafe impl Vector for f32x8 {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.to_array()) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, len: usize) {
-        // SAFETY: promised by the caller.
-        unsafe { to.copy_from_nonoverlapping(self.to_array().as_ptr(), len) }
     }
 
     #[inline(always)]
@@ -50,11 +55,6 @@ unsafe impl Vector for f32x8 {
     }
 
     #[inline(always)]
-    unsafe fn divide(self, other: Self) -> Self {
-        self / other
-    }
-
-    #[inline(always)]
     unsafe fn greater_or(self, other: Self) -> Self {
         self.simd_gt(other).bitselect(self, other)
     }
@@ -65,22 +65,24 @@ unsafe impl Vector for f32x8 {
     }
 
     #[inline(always)]
-    unsafe fn quad(from: *const f32) -> *const f32 {
-        from
+    unsafe fn quad(from: *const f32, row: usize, stride: usize) -> *const f32 {
+        from.wrapping_add(row * stride)
     }
 
     #[inline(always)]
-    unsafe fn multiply_add_quad<const I: i32>(quad: *const f32, factor: Self, sum: Self) -> Self {
-        // SAFETY: promised by the caller.
-        unsafe { f32x8::splat(*quad.add(I as usize)) }.mul_add(factor, sum)
+    unsafe fn one(from: *const f32, row: usize, stride: usize) -> *const f32 {
+        from.wrapping_add(row * stride)
     }
-}
 
-entries! {
-    f32x8, width 8,
-    pointwise 4 [1 2 3 4] [1] 1,
-    mean 4 [1 2 3 4],
-    fc [1 2 3 4] 4,
-    stem 4 [1] 1,
-    depthwise 2 2
+    #[inline(always)]
+    unsafe fn pick<const I: i32>(quad: *const f32) -> Self {
+        // SAFETY: promised by the caller.
+        unsafe { <Self as Vector>::splat(quad.add(I as usize)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add_picked<const I: i32>(self, picked: Self, sum: Self) -> Self {
+        // SAFETY: promised by the caller.
+        unsafe { self.multiply_add(picked, sum) }
+    }
 }

@@ -2,13 +2,24 @@
 //!
 //! 32 registers: a tile of 8 rows times 2 vectors takes 16, four inputs of each row 8, weights the rest.
 
-use super::vector::{Vector, entries};
+mod depthwise;
+mod max_pool;
+mod pointwise;
+mod stem;
+
+pub(super) use depthwise::{depthwise_s1, depthwise_s2};
+pub(super) use max_pool::max_pool;
+pub(super) use pointwise::{fully_connected, pointwise, pointwise_mean};
+pub(super) use stem::stem;
+
+use super::vector::Vector;
 use std::arch::aarch64::*;
 
 // SAFETY: operations are those of the names, and multiply-adds are fused.
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
-    type Quad = float32x4_t;
+    type Quad = Self;
+    type Picked = Self;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
@@ -20,25 +31,6 @@ unsafe impl Vector for float32x4_t {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe { vst1q_f32(to, self) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_first(self, mut to: *mut f32, len: usize) {
-        // SAFETY: promised by the caller.
-        unsafe {
-            if len >= 4 {
-                return self.store(to);
-            }
-            let mut rest = vget_low_f32(self);
-            if len & 2 != 0 {
-                vst1_f32(to, rest);
-                rest = vget_high_f32(self);
-                to = to.add(2);
-            }
-            if len & 1 != 0 {
-                vst1_lane_f32::<0>(to, rest);
-            }
-        }
     }
 
     #[inline(always)]
@@ -66,12 +58,6 @@ unsafe impl Vector for float32x4_t {
     }
 
     #[inline(always)]
-    unsafe fn divide(self, other: Self) -> Self {
-        // SAFETY: promised by the caller.
-        unsafe { vdivq_f32(self, other) }
-    }
-
-    #[inline(always)]
     unsafe fn greater_or(self, other: Self) -> Self {
         // SAFETY: promised by the caller.
         unsafe { vbslq_f32(vcgtq_f32(self, other), self, other) }
@@ -85,23 +71,25 @@ unsafe impl Vector for float32x4_t {
     }
 
     #[inline(always)]
-    unsafe fn quad(from: *const f32) -> float32x4_t {
+    unsafe fn quad(from: *const f32, row: usize, stride: usize) -> Self {
         // SAFETY: promised by the caller.
-        unsafe { vld1q_f32(from) }
+        unsafe { vld1q_f32(from.add(row * stride)) }
     }
 
     #[inline(always)]
-    unsafe fn multiply_add_quad<const I: i32>(quad: float32x4_t, factor: Self, sum: Self) -> Self {
+    unsafe fn one(from: *const f32, row: usize, stride: usize) -> Self {
         // SAFETY: promised by the caller.
-        unsafe { vfmaq_laneq_f32::<I>(sum, factor, quad) }
+        unsafe { vld1q_dup_f32(from.add(row * stride)) }
     }
-}
 
-entries! {
-    float32x4_t, width 8,
-    pointwise 8 [1 2 3 4 5 6 7 8] [1 2] 1,
-    mean 8 [1 2 3 4 5 6 7 8],
-    fc [1 2 3 4 5 6 7 8] 4,
-    stem 3 [1 2 3 4 5 6] 6,
-    depthwise 4 4
+    #[inline(always)]
+    unsafe fn pick<const I: i32>(quad: Self) -> Self {
+        quad
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_add_picked<const I: i32>(self, picked: Self, sum: Self) -> Self {
+        // SAFETY: promised by the caller.
+        unsafe { vfmaq_laneq_f32::<I>(sum, self, picked) }
+    }
 }

@@ -1,0 +1,8 @@
+//! Depthwise 3x3.
+
+use std::arch::x86_64::__m256;
+
+crate::kernels::vector::depthwise_kernels! {
+    #[target_feature(enable = "avx2,fma")]
+    __m256, tiles 4 4
+}

@@ -1,0 +1,13 @@
+//! Pointwise convolution and the fully connected layer.
+
+use std::arch::x86_64::__m256;
+
+crate::kernels::vector::pointwise_kernels! {
+    #[target_feature(enable = "avx2,fma")]
+    __m256, width 16,
+    tiles
+        1 x [1 2 3 4 5 6]
+        2 x [1 2 3 4 5 6]
+        3 x [1 2 3],
+    fully_connected [1 2 3 4 5 6 7 8]
+}

@@ -1,0 +1,7 @@
+//! Depthwise 3x3.
+
+use std::arch::aarch64::float32x4_t;
+
+crate::kernels::vector::depthwise_kernels! {
+    float32x4_t, tiles 4 4
+}

@@ -1,0 +1,7 @@
+//! Depthwise 3x3.
+
+use wide::f32x8;
+
+crate::kernels::vector::depthwise_kernels! {
+    f32x8, tiles 2 2
+}

@@ -1,0 +1,7 @@
+//! The first convolution.
+
+use wide::f32x8;
+
+crate::kernels::vector::stem_kernel! {
+    f32x8, tiles 4 x [1 2]
+}

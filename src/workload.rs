@@ -1,0 +1,297 @@
+//! One layer at a time: what a network asks of its kernels, and a bench on which they run by themselves.
+//!
+//! ```
+//! use shufflenet::cpu::Cpu;
+//! use shufflenet::kernels::select;
+//! use shufflenet::model::Architecture;
+//! use shufflenet::workload::{Workbench, workloads};
+//!
+//! let layers = workloads(&Architecture::X0_5, 224, 224);
+//! let mut bench = Workbench::new(&layers, |operation| select(Cpu::detect(), operation))?;
+//! let start = std::time::Instant::now();
+//! bench.run(0)?;
+//! println!("{}: {} multiply-adds in {:?}", layers[0].layer, layers[0].macs(), start.elapsed());
+//! # Ok::<(), shufflenet::Error>(())
+//! ```
+
+use crate::Error;
+use crate::kernels::{
+    AlignedFloats, ColumnRange, Depthwise3x3, FullyConnected, Kernel, Layout, Matrix, MaxPool3x3,
+    Operation, Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut,
+};
+use crate::model::Architecture;
+use crate::plan::Plan;
+use std::sync::Arc;
+
+/// Columns of the matrix of an image's pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Height and width of the image, in pixels.
+    pub size: [usize; 2],
+    /// Elements from one pixel to the next.
+    pub stride: usize,
+    /// The columns that are read or written.
+    pub ranges: Vec<ColumnRange>,
+}
+
+impl Columns {
+    fn new([height, width]: [usize; 2], stride: usize, ranges: &[ColumnRange]) -> Columns {
+        Columns { size: [height, width], stride, ranges: ranges.to_vec() }
+    }
+
+    /// All columns of a matrix that has no others.
+    fn dense(size: [usize; 2], channels: usize) -> Columns {
+        Columns::new(size, channels, &[ColumnRange { start: 0, len: channels }])
+    }
+
+    /// Number of pixels.
+    pub fn pixels(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.ranges.iter().map(|range| range.len).sum()
+    }
+
+    fn floats(&self) -> usize {
+        self.pixels() * self.stride
+    }
+
+    fn view<'a>(&'a self, data: &'a [f32]) -> Result<View<'a>, Error> {
+        View::new(data, self.pixels(), self.stride, &self.ranges)
+    }
+
+    fn view_mut<'a>(&'a self, data: &'a mut [f32]) -> Result<ViewMut<'a>, Error> {
+        ViewMut::new(data, self.pixels(), self.stride, &self.ranges)
+    }
+}
+
+/// What one layer asks of its kernel: shapes, and where its data lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Torchvision's name of the layer.
+    pub layer: String,
+    /// What it computes. The last convolution is one of which only the mean is kept.
+    pub operation: Operation,
+    /// What it reads.
+    pub input: Columns,
+    /// What it writes.
+    pub output: Columns,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+}
+
+impl Workload {
+    /// Weights of an output pixel, without the bias.
+    fn weights(&self) -> usize {
+        let (inputs, outputs) = (self.input.channels(), self.output.channels());
+        match self.operation {
+            Operation::Stem => 27 * outputs,
+            Operation::MaxPool => 0,
+            Operation::Depthwise { .. } => 9 * outputs,
+            _ => inputs * outputs,
+        }
+    }
+
+    /// Multiply-adds, without the bias; none for the max pool.
+    pub fn macs(&self) -> u64 {
+        let pixels = match self.operation {
+            Operation::PointwiseMean => self.input.pixels(),
+            _ => self.output.pixels(),
+        };
+        (pixels * self.weights()) as u64
+    }
+
+    /// Bytes of the input, the weights and the output, each once.
+    pub fn bytes(&self) -> u64 {
+        let elements = |columns: &Columns| columns.pixels() * columns.channels();
+        4 * (elements(&self.input) + self.weights() + elements(&self.output)) as u64
+    }
+}
+
+/// The layers of a network in the order in which they run, for images of that height and width in
+/// pixels, each at least 1.
+pub fn workloads(architecture: &Architecture, height: usize, width: usize) -> Vec<Workload> {
+    let halved = |[h, w]: [usize; 2]| [h.div_ceil(2), w.div_ceil(2)];
+    let plan = Plan::new(architecture);
+    let mut list: Vec<Workload> = Vec::new();
+    let mut push = |layer: &str, operation, input: &Columns, output: &Columns, relu| {
+        let (layer, input, output) = (layer.to_owned(), input.clone(), output.clone());
+        list.push(Workload { layer, operation, input, output, relu });
+    };
+
+    let stem = architecture.stem_channels;
+    let conv = Columns::dense(halved([height, width]), stem);
+    push("conv1.0", Operation::Stem, &Columns::dense([height, width], 3), &conv, true);
+    let mut input = Columns::dense(halved(conv.size), stem);
+    push("maxpool", Operation::MaxPool, &conv, &input, false);
+
+    for (s, (stage, planned)) in architecture.stages.iter().zip(plan.stages()).enumerate() {
+        let half = stage.channels / 2;
+        for (u, unit) in planned.units.iter().enumerate() {
+            let stride = if u == 0 { 2 } else { 1 };
+            let depthwise = Operation::Depthwise { stride };
+            let size = if u == 0 { halved(input.size) } else { input.size };
+            let name = |branch: &str| format!("stage{}.{u}.branch{branch}", s + 2);
+            let stored = |ranges: &[ColumnRange]| Columns::new(size, stage.channels, ranges);
+            if u == 0 {
+                let rows = Columns::dense(size, input.channels());
+                push(&name("1.0"), depthwise, &input, &rows, false);
+                let output = stored(&unit.branch1_writes);
+                push(&name("1.2"), Operation::Pointwise, &rows, &output, true);
+            }
+            let read = Columns::new(input.size, input.stride, &unit.reads);
+            let (expanded, rows) = (Columns::dense(input.size, half), Columns::dense(size, half));
+            push(&name("2.0"), Operation::Pointwise, &read, &expanded, true);
+            push(&name("2.3"), depthwise, &expanded, &rows, false);
+            let output = stored(&unit.branch2_writes);
+            push(&name("2.5"), Operation::Pointwise, &rows, &output, true);
+            input = Columns::dense(size, stage.channels);
+        }
+    }
+
+    let features = Columns::dense([1, 1], architecture.feature_channels);
+    push("conv5.0", Operation::PointwiseMean, &input, &features, true);
+    let logits = Columns::dense([1, 1], architecture.classes);
+    push("fc", Operation::FullyConnected, &features, &logits, false);
+    list
+}
+
+/// A layer bound to a kernel.
+enum Bound {
+    Stem(StemConvolution),
+    MaxPool(MaxPool3x3),
+    Depthwise(Depthwise3x3),
+    Pointwise(Pointwise),
+    Mean(PointwiseMean),
+    FullyConnected(FullyConnected),
+}
+
+impl Bound {
+    fn new(workload: &Workload, kernel: &'static Kernel) -> Result<Bound, Error> {
+        let (inputs, outputs) = (workload.input.channels(), workload.output.channels());
+        let (weight, bias) = (|k: usize, n: usize| value(k * outputs + n), |n: usize| value(n));
+        let taps = |count| Arc::new(Taps::from_elements(count, outputs, weight, bias));
+        let matrix = || {
+            let layout = kernel.layout().unwrap_or(Layout::RowMajor);
+            Arc::new(Matrix::from_elements(layout, inputs, outputs, weight, bias))
+        };
+        let relu = workload.relu;
+        Ok(match workload.operation {
+            Operation::Stem => Bound::Stem(StemConvolution::with_kernel(kernel, taps(27))?),
+            Operation::MaxPool => Bound::MaxPool(MaxPool3x3::with_kernel(kernel)?),
+            Operation::Depthwise { .. } => {
+                Bound::Depthwise(Depthwise3x3::with_kernel(kernel, taps(9))?)
+            }
+            Operation::Pointwise => {
+                Bound::Pointwise(Pointwise::with_kernel(kernel, matrix(), relu)?)
+            }
+            Operation::PointwiseMean => {
+                Bound::Mean(PointwiseMean::with_kernel(kernel, matrix(), relu)?)
+            }
+            Operation::FullyConnected => {
+                Bound::FullyConnected(FullyConnected::with_kernel(kernel, matrix())?)
+            }
+        })
+    }
+}
+
+/// Numbers between -0.5 and 0.5.
+fn value(index: usize) -> f32 {
+    (index.wrapping_mul(2_654_435_761) >> 8 & 0xffff) as f32 / 65536.0 - 0.5
+}
+
+/// The layers of a list, each bound to a kernel of one's choice, with weights that mean nothing. All
+/// read one buffer and write another, as a network's do: run in their order, they find the caches as
+/// a network leaves them.
+pub struct Workbench {
+    layers: Vec<(Workload, Bound)>,
+    input: AlignedFloats,
+    output: AlignedFloats,
+}
+
+impl std::fmt::Debug for Workbench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Workbench({} layers)", self.layers.len())
+    }
+}
+
+impl Workbench {
+    /// Takes memory, and binds each layer to the kernel that `choose` gives for its operation.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a kernel of another operation, or one that this CPU cannot run.
+    pub fn new(
+        workloads: &[Workload],
+        choose: impl Fn(Operation) -> &'static Kernel,
+    ) -> Result<Workbench, Error> {
+        let bind = |workload: &Workload| {
+            Ok((workload.clone(), Bound::new(workload, choose(workload.operation))?))
+        };
+        let largest = |floats: fn(&Workload) -> usize| workloads.iter().map(floats).max();
+        let mut input = AlignedFloats::zeroed(largest(|w| w.input.floats()).unwrap_or(0));
+        input.iter_mut().enumerate().for_each(|(i, input)| *input = value(i));
+        let output = AlignedFloats::zeroed(largest(|w| w.output.floats()).unwrap_or(0));
+        let layers = workloads.iter().map(bind).collect::<Result<_, Error>>()?;
+        Ok(Workbench { layers, input, output })
+    }
+
+    /// Runs a layer by its number in the list.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when there is no such layer.
+    pub fn run(&mut self, index: usize) -> Result<(), Error> {
+        let count = self.layers.len();
+        let Some((Workload { input, output, .. }, bound)) = self.layers.get(index) else {
+            return Err(Error::argument("layer", index, format!("less than {count}")));
+        };
+        let width = input.size[1];
+        let (input, mut output) = (input.view(&self.input)?, output.view_mut(&mut self.output)?);
+        match bound {
+            Bound::Stem(layer) => layer.run(&input, width, &mut output),
+            Bound::MaxPool(layer) => layer.run(&input, width, &mut output),
+            Bound::Depthwise(layer) => layer.run(&input, width, &mut output),
+            Bound::Pointwise(layer) => layer.run(&input, &mut output),
+            Bound::Mean(layer) => layer.run(&input, width, &mut output),
+            Bound::FullyConnected(layer) => layer.run(&input, &mut output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Cpu;
+    use crate::kernels::select;
+
+    #[test]
+    fn layers_are_the_architectures() {
+        for architecture in [Architecture::X0_5, Architecture::X2_0] {
+            let list = workloads(&architecture, 75, 224);
+            let layers = architecture.layers();
+            let with_weights: Vec<_> = list.iter().filter(|w| w.layer != "maxpool").collect();
+            assert_eq!(with_weights.len(), layers.len());
+            for (workload, layer) in with_weights.iter().zip(&layers) {
+                assert_eq!((&workload.layer, workload.relu), (&layer.name, layer.relu));
+                assert_eq!(workload.output.channels(), layer.outputs);
+            }
+            let macs: u64 = list.iter().map(Workload::macs).sum();
+            assert_eq!(macs, architecture.macs(75, 224));
+        }
+    }
+
+    #[test]
+    fn every_layer_runs() {
+        let list = workloads(&Architecture::X0_5, 33, 20);
+        let mut bench = Workbench::new(&list, |op| select(Cpu::detect(), op)).unwrap();
+        for index in 0..list.len() {
+            bench.output.fill(f32::NAN);
+            bench.run(index).unwrap();
+            let written = list[index].output.view(&bench.output).unwrap();
+            let first = written.ranges()[0].start;
+            assert!(!bench.output[first].is_nan(), "{}", list[index].layer);
+        }
+        assert!(bench.run(list.len()).is_err());
+    }
+}
