@@ -3,5 +3,5 @@
 use std::arch::aarch64::float32x4_t;
 
 crate::kernels::vector::depthwise_kernels! {
-    float32x4_t, tiles 4 4
+    float32x4_t, tiles 7 3
 }

@@ -1,54 +1,88 @@
 //! Depthwise 3x3: for each vector of channels its nine weights stay in registers while a row is walked.
 
-use super::{Vector, channel_vectors};
+use super::{Vector, channel_vectors, unrolled};
 use crate::kernels::args::WindowArgs;
 
-/// `TILE` output pixels are computed at a time; there are at least `V::LANES` channels.
+/// There are at least `V::LANES` channels. Tiles have `TILE` output pixels or, in narrow images, `SMALL`.
 ///
 /// # Safety
 /// As for [`WindowFn`](crate::kernels::args::WindowFn).
 #[inline(always)]
-pub(in crate::kernels) unsafe fn depthwise<V: Vector, const STRIDE: usize, const TILE: usize>(
+pub(in crate::kernels) unsafe fn depthwise<
+    V: Vector,
+    const STRIDE: usize,
+    const TILE: usize,
+    const SMALL: usize,
+>(
     args: &WindowArgs,
 ) {
-    let all_rows = args.rows.iter().all(|row| !row.is_null());
-    // Output pixels from 1 to here have all their columns.
-    let inside = (args.input_width.saturating_sub(2) / STRIDE + 1).min(args.output_width);
     for c in channel_vectors::<V>(args.channels) {
-        // SAFETY: promised by the caller; pixels of a tile lie inside the image.
+        // SAFETY: promised by the caller.
         unsafe {
             let mut weights = [V::zero(); 9];
             for (tap, weight) in weights.iter_mut().enumerate() {
                 *weight = V::load(args.weights.add(tap * args.weight_stride + c));
             }
-            let mut x = 0;
-            if all_rows && inside > TILE {
-                edge::<V, STRIDE>(args, c, 0, &weights);
-                x = 1;
-                while x + TILE <= inside {
-                    tile::<V, STRIDE, TILE>(args, c, x, &weights);
-                    x += TILE;
+            if args.output_width >= TILE {
+                row::<V, STRIDE, TILE>(args, c, &weights);
+            } else if args.output_width >= SMALL {
+                row::<V, STRIDE, SMALL>(args, c, &weights);
+            } else {
+                for x in 0..args.output_width {
+                    pixel::<V, STRIDE>(args, c, x, &weights);
                 }
-                if x < inside {
-                    // Some pixels a second time, with the same results.
-                    tile::<V, STRIDE, TILE>(args, c, inside - TILE, &weights);
-                    x = inside;
-                }
-            }
-            while x < args.output_width {
-                edge::<V, STRIDE>(args, c, x, &weights);
-                x += 1;
             }
         }
     }
 }
 
-/// `TILE` output pixels from `x` on, away from all edges.
+/// An output row of at least `TILE` pixels.
 ///
 /// # Safety
 /// As for the kernel.
 #[inline(always)]
-unsafe fn tile<V: Vector, const STRIDE: usize, const TILE: usize>(
+unsafe fn row<V: Vector, const STRIDE: usize, const TILE: usize>(
+    args: &WindowArgs,
+    c: usize,
+    weights: &[V; 9],
+) {
+    let last = args.output_width - TILE;
+    // Whether the last pixel lacks its right column.
+    let cut = last + TILE > (args.input_width - 1).div_ceil(STRIDE);
+    // SAFETY: promised by the caller; the tiles lie inside the row.
+    unsafe {
+        let mut x = 0;
+        if last > 0 {
+            tile::<V, STRIDE, TILE, true, false>(args, c, 0, weights);
+            x = TILE;
+        }
+        while x < last {
+            tile::<V, STRIDE, TILE, false, false>(args, c, x, weights);
+            x += TILE;
+        }
+        // Some pixels may be computed a second time, with the same results.
+        match (last == 0, cut) {
+            (true, true) => tile::<V, STRIDE, TILE, true, true>(args, c, last, weights),
+            (true, false) => tile::<V, STRIDE, TILE, true, false>(args, c, last, weights),
+            (false, true) => tile::<V, STRIDE, TILE, false, true>(args, c, last, weights),
+            (false, false) => tile::<V, STRIDE, TILE, false, false>(args, c, last, weights),
+        }
+    }
+}
+
+/// `TILE` output pixels from `x` on. Of the first and the last, columns outside the image are left out
+/// where `LEFT` and `RIGHT` say so.
+///
+/// # Safety
+/// As for the kernel.
+#[inline(always)]
+unsafe fn tile<
+    V: Vector,
+    const STRIDE: usize,
+    const TILE: usize,
+    const LEFT: bool,
+    const RIGHT: bool,
+>(
     args: &WindowArgs,
     c: usize,
     x: usize,
@@ -57,18 +91,34 @@ unsafe fn tile<V: Vector, const STRIDE: usize, const TILE: usize>(
     // SAFETY: promised by the caller.
     unsafe {
         let mut sums = [V::load(args.bias.add(c)); TILE];
-        for (ky, row) in args.rows.into_iter().enumerate() {
-            let first = row.add((x * STRIDE - 1) * args.input_stride + c);
-            for kx in 0..3 {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    let value = V::load(first.add((i * STRIDE + kx) * args.input_stride));
-                    *sum = value.multiply_add(weights[ky * 3 + kx], *sum);
-                }
+        unrolled!(3, |ky| {
+            let row = args.rows[ky];
+            if !row.is_null() {
+                // The column left of the first pixel.
+                let row = row.wrapping_add(x * STRIDE * args.input_stride + c);
+                let row = row.wrapping_sub(args.input_stride);
+                unrolled!(TILE, |i| {
+                    let first = row.wrapping_add(i * STRIDE * args.input_stride);
+                    unrolled!(3, |kx| {
+                        let outside =
+                            LEFT && i == 0 && kx == 0 || RIGHT && i + 1 == TILE && kx == 2;
+                        if !outside {
+                            let weight = weights[ky * 3 + kx];
+                            sums[i] = V::multiply_add_loaded(
+                                first,
+                                kx,
+                                args.input_stride,
+                                weight,
+                                sums[i],
+                            );
+                        }
+                    });
+                });
             }
-        }
-        for (i, sum) in sums.into_iter().enumerate() {
-            sum.store(args.output.add((x + i) * args.output_stride + c));
-        }
+        });
+        unrolled!(TILE, |i| {
+            sums[i].store(args.output.add((x + i) * args.output_stride + c));
+        });
     }
 }
 
@@ -77,7 +127,7 @@ unsafe fn tile<V: Vector, const STRIDE: usize, const TILE: usize>(
 /// # Safety
 /// As for the kernel.
 #[inline(always)]
-unsafe fn edge<V: Vector, const STRIDE: usize>(
+unsafe fn pixel<V: Vector, const STRIDE: usize>(
     args: &WindowArgs,
     c: usize,
     x: usize,
@@ -99,9 +149,9 @@ unsafe fn edge<V: Vector, const STRIDE: usize>(
     }
 }
 
-/// The depthwise kernels of an instruction set: pixels in a tile of stride 1 and of stride 2.
+/// The depthwise kernels of an instruction set: pixels in a tile and in a small one.
 macro_rules! depthwise_kernels {
-    ($(#[$attribute:meta])* $vector:ty, tiles $tile1:literal $tile2:literal) => {
+    ($(#[$attribute:meta])* $vector:ty, tiles $tile:literal $small:literal) => {
         use crate::kernels::args::WindowArgs;
         use crate::kernels::reference;
         use crate::kernels::vector::{self, Vector};
@@ -114,7 +164,7 @@ macro_rules! depthwise_kernels {
             unsafe {
                 match args.channels < <$vector>::LANES {
                     true => reference::depthwise_s1(args),
-                    false => vector::depthwise::<$vector, 1, $tile1>(args),
+                    false => vector::depthwise::<$vector, 1, $tile, $small>(args),
                 }
             }
         }
@@ -127,7 +177,7 @@ macro_rules! depthwise_kernels {
             unsafe {
                 match args.channels < <$vector>::LANES {
                     true => reference::depthwise_s2(args),
-                    false => vector::depthwise::<$vector, 2, $tile2>(args),
+                    false => vector::depthwise::<$vector, 2, $tile, $small>(args),
                 }
             }
         }

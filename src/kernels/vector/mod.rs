@@ -55,6 +55,21 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn zero() -> Self;
+    /// `vector * factor + sum` for the vector at `nth * stride` after `from`; `nth` is at most 2.
+    ///
+    /// # Safety
+    /// The vector exists.
+    #[inline(always)]
+    unsafe fn multiply_add_loaded(
+        from: *const f32,
+        nth: usize,
+        stride: usize,
+        factor: Self,
+        sum: Self,
+    ) -> Self {
+        // SAFETY: promised by the caller.
+        unsafe { Self::load(from.add(nth * stride)).multiply_add(factor, sum) }
+    }
     /// `self * factor + sum`
     ///
     /// # Safety
@@ -119,17 +134,17 @@ fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)
     (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
 }
 
-/// Code for every row of a tile, certainly unrolled: sums with a number that is known late would lie in
-/// memory.
-macro_rules! each_row {
-    ($rows:expr, |$row:ident| $body:expr) => {
-        each_row!($rows, $row, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12)
+/// Code for every number below a constant, at most 13, certainly unrolled: values in an array with an
+/// index that is known late would lie in memory.
+macro_rules! unrolled {
+    ($count:expr, |$i:ident| $body:expr) => {
+        unrolled!($count, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12)
     };
-    ($rows:expr, $row:ident, $body:expr, $($n:literal)*) => {
-        $(if $n < $rows {
-            let $row = $n;
+    ($count:expr, $i:ident, $body:expr, $($n:literal)*) => {
+        $(if $n < $count {
+            let $i = $n;
             $body
         })*
     };
 }
-use each_row;
+use unrolled;

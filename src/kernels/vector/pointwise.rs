@@ -2,7 +2,7 @@
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
-use super::{Vector, each_row, even_pieces, ranges};
+use super::{Vector, even_pieces, ranges, unrolled};
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 
 /// Outputs in the widest block of panels.
@@ -194,13 +194,13 @@ impl Block<'_> {
         unsafe {
             // No closures: they are compiled without the instruction set.
             if self.args.relu {
-                each_row!(ROWS, |row| {
+                unrolled!(ROWS, |row| {
                     for sum in &mut sums[row] {
                         *sum = sum.relu();
                     }
                 });
             }
-            each_row!(ROWS, |row| {
+            unrolled!(ROWS, |row| {
                 let to = to.add(row * stride);
                 for (j, sum) in sums[row].into_iter().enumerate() {
                     if V::MASKS && j + 1 == VECTORS {

@@ -1,7 +1,7 @@
 //! The inner loop of everything that multiplies a matrix: some rows times some vectors of outputs, in
 //! registers.
 
-use super::{Vector, each_row};
+use super::{Vector, unrolled};
 
 /// Rows in the largest tile.
 pub(super) const MOST_ROWS: usize = 13;
@@ -59,7 +59,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
         }
         let mut quads = [V::quad(inputs, 0, 0); ROWS];
         for _ in 0..len / 4 {
-            each_row!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+            unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
             products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
             products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
             products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
@@ -68,7 +68,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
             weights = weights.add(4 * steps.input);
         }
         for _ in 0..len % 4 {
-            each_row!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
+            unrolled!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
             products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
             groups = groups.map(|group| group.wrapping_add(1));
             weights = weights.add(steps.input);
@@ -94,7 +94,7 @@ unsafe fn products<V: Vector, const I: i32, const ROWS: usize, const VECTORS: us
         for (j, factor) in factors.iter_mut().enumerate() {
             *factor = V::load(weights.add(steps.offset::<V>(j)));
         }
-        each_row!(ROWS, |row| {
+        unrolled!(ROWS, |row| {
             let input = V::pick::<I>(quads[row]);
             for (sum, factor) in sums[row].iter_mut().zip(factors) {
                 *sum = factor.multiply_add_picked::<I>(input, *sum);
