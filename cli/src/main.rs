@@ -5,14 +5,16 @@ mod commands;
 mod decode;
 mod failure;
 mod in_order;
+mod kernel_bench;
 mod labels;
 mod network;
 mod picture_files;
 mod text;
+mod timing;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{classify, convert, info, inspect};
+use commands::{bench, classify, convert, info, inspect};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ enum Command {
     Info(info::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
+    Bench(bench::Arguments),
 }
 
 fn is_help(error: &clap::Error) -> bool {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

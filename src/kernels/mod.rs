@@ -15,6 +15,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod layout;
+pub mod limits;
 mod matrix_ops;
 #[cfg(target_arch = "aarch64")]
 mod neon;

@@ -5,6 +5,7 @@
 mod depthwise;
 mod max_pool;
 mod pointwise;
+pub(super) mod probe;
 mod stem;
 
 pub(super) use depthwise::{depthwise_s1, depthwise_s2};

@@ -6,6 +6,7 @@
 mod depthwise;
 mod max_pool;
 mod pointwise;
+pub(super) mod probe;
 mod stem;
 mod tile;
 
@@ -14,6 +15,7 @@ pub(super) use max_pool::{max_pool, max_pool_kernel};
 pub(super) use pointwise::{
     Block, Tiles, fully_connected, pointwise, pointwise_kernels, pointwise_mean,
 };
+pub(super) use probe::probes;
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 
 use super::args::{ColumnRange, RawView};

@@ -51,14 +51,15 @@ pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const 
     unsafe {
         tile::<V, 1, VECTORS>(args, 0, group);
         let mut x = 1;
+        while inside > PIXELS && x < inside {
+            // The last tile may compute some pixels a second time, with the same results.
+            x = x.min(inside - PIXELS);
+            tile::<V, PIXELS, VECTORS>(args, x, group);
+            x += PIXELS;
+        }
         while x < args.output_width {
-            if x + PIXELS <= inside {
-                tile::<V, PIXELS, VECTORS>(args, x, group);
-                x += PIXELS;
-            } else {
-                tile::<V, 1, VECTORS>(args, x, group);
-                x += 1;
-            }
+            tile::<V, 1, VECTORS>(args, x, group);
+            x += 1;
         }
     }
 }

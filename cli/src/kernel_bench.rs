@@ -1,0 +1,232 @@
+//! Every kernel on every layer's shape, held against what the core can do.
+
+use crate::commands::{print, print_json};
+use crate::failure::Failure;
+use crate::network;
+use crate::text::{Align, table};
+use crate::timing::Times;
+use serde::Serialize;
+use shufflenet::Network;
+use shufflenet::cpu::Level;
+use shufflenet::kernels::{Operation, limits, registry, select};
+use shufflenet::workload::{Workbench, Workload, workloads};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Memory that the bandwidth is measured on, in bytes: a layer is held against the first that is not
+/// smaller than its data.
+const FOOTPRINTS: [usize; 5] = [16 << 10, 256 << 10, 1 << 20, 8 << 20, 64 << 20];
+
+/// What this core can do at a level.
+struct Limits {
+    macs_per_second: f64,
+    /// Of reading, by footprint.
+    bytes_per_second: [f64; FOOTPRINTS.len()],
+}
+
+impl Limits {
+    fn measure(level: Level) -> Limits {
+        let best = |work: f64, mut run: Box<dyn FnMut() + '_>| {
+            let times = Times::measure(Duration::from_millis(30), || {
+                run();
+                Ok::<_, ()>(())
+            });
+            work / times.map_or(f64::INFINITY, |times| times.min())
+        };
+        let macs = limits::multiply_adds(level, 1 << 20);
+        let run = Box::new(|| _ = limits::multiply_adds(level, 1 << 20));
+        let memory = vec![1.0_f32; FOOTPRINTS[FOOTPRINTS.len() - 1] / 4];
+        let bytes_per_second = FOOTPRINTS.map(|bytes| {
+            // Small ones several times, for the clock is coarse.
+            let repeats = (1 << 20) / bytes.min(1 << 20);
+            let run = || (0..repeats).for_each(|_| limits::read(level, &memory[..bytes / 4]));
+            best((repeats * bytes) as f64, Box::new(run))
+        });
+        Limits { macs_per_second: best(macs as f64, run), bytes_per_second }
+    }
+
+    /// The least time that a layer can take.
+    fn seconds(&self, workload: &Workload) -> f64 {
+        let bytes = workload.bytes();
+        let footprint = FOOTPRINTS.iter().position(|&size| size as u64 >= bytes);
+        let bandwidth = self.bytes_per_second[footprint.unwrap_or(FOOTPRINTS.len() - 1)];
+        (workload.macs() as f64 / self.macs_per_second).max(bytes as f64 / bandwidth)
+    }
+}
+
+/// Layers of one shape in one model.
+#[derive(Serialize)]
+struct Line<'a> {
+    model: &'a str,
+    level: &'static str,
+    kernel: &'static str,
+    operation: String,
+    /// Height and width of the output, or of what its mean is taken of, in pixels.
+    size: [usize; 2],
+    inputs: usize,
+    outputs: usize,
+    layers: usize,
+    /// Of one layer.
+    microseconds: f64,
+    macs: u64,
+    gmacs_per_second: f64,
+    /// Of the most multiply-adds that this core did in registers.
+    peak_share: f64,
+    /// Of what its multiply-adds and its memory allow.
+    roofline_share: f64,
+}
+
+/// Multiply-adds and seconds.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    macs: f64,
+    seconds: f64,
+}
+
+pub fn run(networks: &[(&str, &Network)], time: Duration, json: bool) -> Result<(), Failure> {
+    let cpu = network::cpu()?;
+    // The reference is a definition and has no vectors to hold it against.
+    let levels = Level::available().filter(|&l| l <= cpu.level() && l != Level::Reference);
+    let mut summary = vec![["level", "kernels", "GMAC/s", "of the FMA peak"].map(str::to_owned)];
+    for level in levels {
+        let limits = Limits::measure(level);
+        let cpu = cpu.with_level(level)?;
+        let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+        for (model, network) in networks {
+            let crop = network.preprocessing().crop;
+            let layers = workloads(network.architecture(), crop, crop);
+            let mut bench = Workbench::new(&layers, |operation| select(cpu, operation))?;
+            let times = measure(&mut bench, layers.len(), time)?;
+            let mut lines: Vec<Line> = Vec::new();
+            for (workload, times) in layers.iter().zip(&times) {
+                let seconds = times.median();
+                add(&mut lines, line(model, level, workload, seconds, &limits));
+                let sum = sums.entry(family(workload.operation)).or_default();
+                sum.macs += workload.macs() as f64;
+                sum.seconds += seconds;
+            }
+            if json {
+                lines.iter().try_for_each(print_json)?;
+            } else {
+                print(&for_people(model, level, &lines))?;
+            }
+        }
+        for (family, sum) in sums.into_iter().filter(|(_, sum)| sum.macs > 0.0) {
+            let speed = sum.macs / sum.seconds;
+            summary.push([
+                level.name().to_owned(),
+                family.to_owned(),
+                format!("{:.1}", speed / 1e9),
+                format!("{:.1} %", 100.0 * speed / limits.macs_per_second),
+            ]);
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    print(&table([Align::Left, Align::Left, Align::Right, Align::Right], &summary))
+}
+
+/// Runs the layers one after the other, again and again.
+fn measure(bench: &mut Workbench, layers: usize, time: Duration) -> Result<Vec<Times>, Failure> {
+    let mut seconds = vec![Vec::new(); layers];
+    let start = Instant::now();
+    for pass in 0.. {
+        for (layer, seconds) in seconds.iter_mut().enumerate() {
+            let before = Instant::now();
+            bench.run(layer)?;
+            let elapsed = before.elapsed().as_secs_f64();
+            if pass > 0 {
+                seconds.push(elapsed);
+            }
+        }
+        if pass >= 3 && start.elapsed() >= time {
+            break;
+        }
+    }
+    Ok(seconds.into_iter().map(Times::new).collect())
+}
+
+fn family(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Stem => "stem",
+        Operation::MaxPool => "max pool",
+        Operation::Pointwise | Operation::PointwiseMean => "pointwise and conv5",
+        Operation::Depthwise { stride: 1 } => "depthwise, stride 1",
+        Operation::Depthwise { .. } => "depthwise, stride 2",
+        Operation::FullyConnected => "fully connected",
+    }
+}
+
+fn line<'a>(
+    model: &'a str,
+    level: Level,
+    workload: &Workload,
+    seconds: f64,
+    limits: &Limits,
+) -> Line<'a> {
+    let operation = workload.operation;
+    // The one that it ran: of the level itself or, where that has none, of one below.
+    let cpu = shufflenet::cpu::Cpu::detect().with_level(level);
+    let kernel = cpu.map_or_else(|_| &registry()[0], |cpu| select(cpu, operation));
+    let pixels = match operation {
+        Operation::PointwiseMean => &workload.input,
+        _ => &workload.output,
+    };
+    let speed = workload.macs() as f64 / seconds;
+    Line {
+        model,
+        level: level.name(),
+        kernel: kernel.name(),
+        operation: operation.to_string(),
+        size: pixels.size,
+        inputs: workload.input.channels(),
+        outputs: workload.output.channels(),
+        layers: 1,
+        microseconds: 1e6 * seconds,
+        macs: workload.macs(),
+        gmacs_per_second: speed / 1e9,
+        peak_share: speed / limits.macs_per_second,
+        roofline_share: limits.seconds(workload) / seconds,
+    }
+}
+
+/// Adds a layer to the line of its shape.
+fn add<'a>(lines: &mut Vec<Line<'a>>, new: Line<'a>) {
+    let shape = |l: &Line| (l.kernel, l.size, l.inputs, l.outputs);
+    let Some(line) = lines.iter_mut().find(|line| shape(line) == shape(&new)) else {
+        return lines.push(new);
+    };
+    // Shares and speeds of the average time.
+    let layers = line.layers as f64;
+    let average = (layers * line.microseconds + new.microseconds) / (layers + 1.0);
+    let slower = line.microseconds / average;
+    line.gmacs_per_second *= slower;
+    line.peak_share *= slower;
+    line.roofline_share *= slower;
+    line.microseconds = average;
+    line.layers += 1;
+}
+
+fn for_people(model: &str, level: Level, lines: &[Line<'_>]) -> String {
+    let head = ["kernel", "pixels", "channels", "layers", "us", "GMAC/s", "peak", "roofline"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(lines.iter().map(|line| {
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        [
+            line.kernel.to_owned(),
+            format!("{}x{}", line.size[0], line.size[1]),
+            format!("{} -> {}", line.inputs, line.outputs),
+            line.layers.to_string(),
+            format!("{:.1}", line.microseconds),
+            format!("{:.1}", line.gmacs_per_second),
+            percent(line.peak_share),
+            percent(line.roofline_share),
+        ]
+    }));
+    use Align::{Left, Right};
+    let align = [Left, Right, Right, Right, Right, Right, Right, Right];
+    let total: f64 = lines.iter().map(|line| line.layers as f64 * line.microseconds).sum();
+    let title = format!("{model}, {level}: {:.3} ms layer by layer", total / 1e3);
+    format!("{}\n{}\n", console::style(title).bold(), table(align, &rows))
+}

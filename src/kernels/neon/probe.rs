@@ -1,0 +1,7 @@
+//! What a core can do at most.
+
+use std::arch::aarch64::float32x4_t;
+
+crate::kernels::vector::probes! {
+    float32x4_t, sums 13
+}
