@@ -4,10 +4,12 @@ mod classifier;
 mod commands;
 mod decode;
 mod failure;
+mod files;
 mod in_order;
 mod labels;
 mod network;
 mod picture_files;
+mod progress;
 mod text;
 
 use clap::error::ErrorKind;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// Write a model as safetensors, with torchvision's tensor names
 #[derive(clap::Args)]
 #[command(
-    after_help = "Types and values stay as they are. OUT appears when it is complete; until \
+    after_help = "Types, values and metadata stay as they are. What only training needs is left out: counters \
+of batch norms, and in a training checkpoint all but the weights. OUT appears when it is complete; until \
 then a file of that name stays as it was."
 )]
 pub struct Arguments {
@@ -28,6 +29,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let at = |path: &Path, error: &dyn std::fmt::Display| {
         Failure::Error(format!("{}: {error}", path.display()))
     };
+    let ending = output.extension().unwrap_or_default();
+    if ["pth", "pt"].iter().any(|other| ending.eq_ignore_ascii_case(other)) {
+        let message = "safetensors is written, expected another ending than .pth and .pt";
+        return Err(at(output, &message));
+    }
     let bytes = weights::read_file(input)?;
     let state = StateDict::read(&bytes).map_err(|error| at(input, &error))?;
     // What no network can be made of is refused before anything is written.

@@ -1,6 +1,6 @@
 //! Runs the built program, and makes models for it.
 
-use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize_to_file};
 use serde_json::Value;
 use shufflenet::model::{Architecture, Stage};
 use std::ffi::OsStr;
@@ -155,6 +155,32 @@ pub fn write_model(path: &Path, architecture: &Architecture) {
         (name, TensorView::new(Dtype::F32, shape.clone(), values).expect("values of the shape"))
     });
     serialize_to_file(views, None, path).expect("a file");
+}
+
+/// Puts texts into the metadata of a model's file.
+pub fn describe(path: &Path, texts: &[(&str, &str)]) {
+    let file = fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let texts = texts.iter().map(|(key, text)| (format!("shufflenet.{key}"), text.to_string()));
+    serialize_to_file(tensors.iter(), Some(texts.collect()), path).unwrap();
+}
+
+/// A pipe that nobody writes into.
+#[cfg(unix)]
+pub fn pipe(folder: &Path) -> PathBuf {
+    let path = folder.join("pipe.png");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// A picture of a class of the embedded model.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/images").join(name)
+}
+
+/// The file of the embedded model.
+pub fn embedded_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fashion-mnist-x0_5.safetensors")
 }
 
 /// The file of a tiny model in a test's folder.
