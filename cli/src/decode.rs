@@ -15,7 +15,7 @@ const MAX_FILE: u64 = 512 << 20;
 const MAX_SIDE: u32 = 1 << 15;
 
 /// Most bytes of decoded pixels, as the file stores them or as RGB.
-const MAX_BYTES: u64 = 512 << 20;
+pub const MAX_BYTES: u64 = 512 << 20;
 
 /// An upright picture: height x width x 3 bytes, RGB.
 pub struct Picture {

@@ -1,6 +1,6 @@
 //! What the classes are called.
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::files;
 use shufflenet::Network;
 use std::path::Path;
@@ -17,8 +17,7 @@ impl Labels {
     pub fn new(file: Option<&Path>, network: &Network) -> Result<Labels, Failure> {
         let classes = network.architecture().classes;
         if let Some(path) = file {
-            let names = read(path, classes)
-                .map_err(|message| Failure::Error(format!("{}: {message}", path.display())))?;
+            let names = read(path, classes).map_err(|error| failure::at(path, error))?;
             return Ok(Labels(names));
         }
         if !network.labels().is_empty() {
@@ -32,6 +31,11 @@ impl Labels {
 
     pub fn name(&self, class: usize) -> &str {
         &self.0[class]
+    }
+
+    /// The names in the order of the classes.
+    pub fn names(&self) -> &[String] {
+        &self.0
     }
 }
 

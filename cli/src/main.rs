@@ -2,6 +2,7 @@
 
 mod classifier;
 mod commands;
+mod dataset;
 mod decode;
 mod failure;
 mod files;
@@ -10,11 +11,12 @@ mod labels;
 mod network;
 mod picture_files;
 mod progress;
+mod score;
 mod text;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{classify, convert, info, inspect};
+use commands::{classify, convert, evaluate, info, inspect};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Classify(classify::Arguments),
+    Evaluate(evaluate::Arguments),
     Info(info::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),

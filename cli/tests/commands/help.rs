@@ -2,11 +2,12 @@ use crate::support::run;
 
 #[test]
 fn help_names_every_argument() {
-    let commands: [(&str, &[&str]); 4] = [
+    let commands: [(&str, &[&str]); 5] = [
         (
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
         ),
+        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--labels <", "--json", "--threads <"]),
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),

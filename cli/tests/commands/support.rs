@@ -47,16 +47,25 @@ pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The program, to be given its arguments. Under an emulator, started through the runner that cargo was
-/// told to start the tests with.
-pub fn program() -> Command {
-    let program = env!("CARGO_BIN_EXE_shufflenet");
+fn runner() -> Option<String> {
     let prefix = format!("CARGO_TARGET_{}_", std::env::consts::ARCH.to_uppercase());
     let runner = std::env::vars().find(|(name, value)| {
         name.starts_with(&prefix) && name.ends_with("_RUNNER") && !value.trim().is_empty()
     });
-    let mut command = match &runner {
-        Some((_, runner)) => {
+    runner.map(|(_, runner)| runner)
+}
+
+/// Whether the program runs on an emulator, and slowly.
+pub fn emulated() -> bool {
+    runner().is_some()
+}
+
+/// The program, to be given its arguments. Under an emulator, started through the runner that cargo was
+/// told to start the tests with.
+pub fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_shufflenet");
+    let mut command = match runner() {
+        Some(runner) => {
             let mut words = runner.split_whitespace();
             let mut command = Command::new(words.next().unwrap());
             command.args(words).arg(program);
