@@ -344,11 +344,8 @@ fn fashion_mnist_is_classified_as_by_pytorch() {
     assert_eq!(report["count"], count);
     assert!(differ <= 3, "{report}");
 
-    let right = predictions.iter().zip(&labels[8..]).take(count).filter(|(a, b)| a == b).count();
-    let top1 = evaluate(&labels[8..])["top1"].as_f64().unwrap();
-    assert!(
-        (top1 * count as f64 - right as f64).abs() <= 3.5,
-        "{top1} of {count}, PyTorch {right}"
-    );
-    assert!(count < 10_000 || right == 9308, "{right}");
+    if !emulated() {
+        let top1 = evaluate(&labels[8..])["top1"].as_f64().unwrap();
+        assert!((top1 - 0.9308).abs() < 0.00035, "{top1}"); // PyTorch's, give or take the three
+    }
 }
