@@ -170,3 +170,27 @@ fn writing_keeps_all_of_it() {
     assert_eq!(again.metadata().len(), texts.len());
     assert_eq!(again.to_model().unwrap(), state.to_model().unwrap());
 }
+
+#[test]
+fn damage_is_an_error_or_a_model() {
+    let file = with(&ALL);
+    let end = file.windows(2).position(|pair| pair == b"},").unwrap();
+    let mut models = 0;
+    for at in 8..end {
+        for bit in 0..8 {
+            let mut bad = file.clone();
+            bad[at] ^= 1 << bit;
+            let Ok(state) = StateDict::read(&bad) else { continue };
+            let Ok(model) = state.to_model() else { continue };
+            assert!(matches!(model.labels().len(), 0 | 3));
+            Session::new(&Network::new(model.clone()).unwrap(), &SessionOptions::default())
+                .unwrap();
+            let mut written = Vec::new();
+            state.write_safetensors(&mut written).unwrap();
+            assert_eq!(weights::from_bytes(&written).unwrap(), model);
+            models += 1;
+        }
+    }
+    // Most of what is flipped is a letter of a label or of the provenance.
+    assert!((500..8 * end).contains(&models), "{models}");
+}
