@@ -37,7 +37,17 @@ def main():
         views[name] = part.view(value.shape).transpose(0, 1) if turned else part.view(value.shape)
     torch.save(views, make.path("views.pth"))
     make.path = lambda name: os.path.join(HERE, "corpus", "safetensors", name)
-    safetensors.torch.save_file(half, make.path("f16.safetensors"), metadata={"a\n\u20ac": "\"b\\"})
+    texts = {
+        "a\n\u20ac": "\"b\\",
+        "shufflenet.labels": '["\\"a\\u0062"]',
+        "shufflenet.resize": "40",
+        "shufflenet.crop": "32",
+        "shufflenet.mean": "[0.5, -1e-1, 0]",
+        "shufflenet.std": "[1, 1, 1]",
+        "shufflenet.channels": "rgb",
+        "shufflenet.provenance": "a seed",
+    }
+    safetensors.torch.save_file(half, make.path("f16.safetensors"), metadata=texts)
     safetensors.torch.save_file(
         {f"module.{k}": v for k, v in state.items()}, make.path("wrapped.safetensors")
     )

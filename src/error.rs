@@ -70,6 +70,15 @@ pub enum Error {
         /// Row-major index of the first such element.
         index: usize,
     },
+    /// A text in a file's metadata is not what its key stands for.
+    Metadata {
+        /// The key: `shufflenet.labels`, ...
+        key: &'static str,
+        /// What stands there.
+        found: String,
+        /// What would have been right.
+        expected: String,
+    },
     /// An argument of a call is out of range.
     Argument {
         /// Which argument.
@@ -120,6 +129,9 @@ impl fmt::Display for Error {
             }
             Error::NotFinite { name, index } => {
                 write!(f, "tensor `{name}` is not finite at element {index}")
+            }
+            Error::Metadata { key, found, expected } => {
+                write!(f, "metadata `{key}` is {found}, expected {expected}")
             }
             Error::Argument { name, found, expected } => {
                 write!(f, "{name} is {found}, expected {expected}")

@@ -5,7 +5,7 @@ import pathlib
 import safetensors.torch
 
 
-def save(state_dict, path, labels, resize, crop, mean, std, provenance):
+def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels="rgb"):
     """Writes a ShuffleNet v2 as safetensors that `shufflenet` runs without any options.
 
     state_dict    torchvision's names; each tensor keeps its type (float32 or float16)
@@ -13,14 +13,18 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance):
     resize, crop  the shorter side after the resize, then the side of the square that is cut out
     mean, std     three numbers each, for red, green and blue in 0 to 1
     provenance    where the model comes from, in a sentence
+    channels      the order of the colours that the network was trained on, "rgb" or "bgr"; `mean` and
+                  `std` are for red, green and blue in any case
     """
     classes = state_dict["fc.weight"].shape[0]
     if len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} classes")
     if len(mean) != 3 or len(std) != 3:
         raise ValueError("mean and std are three numbers each")
-    if not 0 < crop <= resize:
+    if not 0 < crop <= resize <= 2048:
         raise ValueError(f"crop {crop} of pictures resized to {resize}")
+    if channels not in ("rgb", "bgr"):
+        raise ValueError(f"channels {channels}")
     tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()
                if not name.endswith("num_batches_tracked")}
     data = safetensors.torch.save(tensors)
@@ -32,7 +36,7 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance):
         "shufflenet.crop": str(crop),
         "shufflenet.mean": json.dumps(mean),
         "shufflenet.std": json.dumps(std),
-        "shufflenet.channels": "rgb",
+        "shufflenet.channels": channels,
         "shufflenet.provenance": provenance,
     }, **json.loads(data[8:end])}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)

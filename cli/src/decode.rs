@@ -1,15 +1,21 @@
-//! From a picture file's bytes to upright RGB pixels.
+//! From a picture file to upright RGB pixels.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
+use std::path::Path;
 
+use crate::files;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+
+/// Most bytes in a picture file.
+const MAX_FILE: u64 = 512 << 20;
 
 /// Longest side of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 15;
 
 /// Most bytes of decoded pixels, as the file stores them or as RGB.
-const MAX_BYTES: u64 = 512 << 20;
+pub const MAX_BYTES: u64 = 512 << 20;
 
 /// An upright picture: height x width x 3 bytes, RGB.
 pub struct Picture {
@@ -18,11 +24,18 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
+/// Reads and decodes a picture file.
+pub fn open(path: &Path) -> Result<Picture, String> {
+    let bytes = files::read(path, MAX_FILE)?;
+    // A decoder's panic is that picture's fault, and no reason to leave the others undone.
+    catch_unwind(|| decode(&bytes)).unwrap_or_else(|_| Err("its decoder failed".to_owned()))
+}
+
 /// Decodes a JPEG, PNG or WebP file to what Pillow's `convert("RGB")` gives after
 /// `ImageOps.exif_transpose`: alpha is dropped and the colour under it stays, palettes are looked up,
 /// and of 16-bit samples the high byte is taken. But 16-bit grey without alpha saturates at 255, as it
 /// does there.
-pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
+fn decode(bytes: &[u8]) -> Result<Picture, String> {
     let format = match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
         _ => return Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
@@ -129,7 +142,6 @@ fn jpeg_has_end(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn file(name: &str) -> Vec<u8> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);

@@ -1,7 +1,9 @@
 //! Why a command ends early.
 
 use crate::text::printable;
+use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 pub enum Failure {
     /// One line for standard error.
@@ -35,8 +37,19 @@ impl Failure {
     }
 }
 
+/// What is wrong with a file.
+pub fn at(path: &Path, error: impl Display) -> Failure {
+    Failure::Error(format!("{}: {error}", path.display()))
+}
+
 /// Writes an error's one line to standard error. If that is closed, nobody wants to know.
 pub fn report(message: &str) {
     let error = console::style("error:").for_stderr().red().bold();
     let _ = writeln!(io::stderr(), "{error} {}", printable(message));
+}
+
+/// Writes a line about what was decided for the user to standard error.
+pub fn note(message: &str) {
+    let note = console::style("note:").for_stderr().bold();
+    let _ = writeln!(io::stderr(), "{note} {}", printable(message));
 }

@@ -124,7 +124,7 @@ pub fn run(networks: &[(&str, &Network)], time: Duration, json: bool) -> Result<
     if json {
         return Ok(());
     }
-    print(&table([Align::Left, Align::Left, Align::Right, Align::Right], &summary))
+    print(&table(&[Align::Left, Align::Left, Align::Right, Align::Right], &summary))
 }
 
 /// Runs the layers one after the other, again and again.
@@ -228,5 +228,5 @@ fn for_people(model: &str, level: Level, lines: &[Line<'_>]) -> String {
     let align = [Left, Right, Right, Right, Right, Right, Right, Right];
     let total: f64 = lines.iter().map(|line| line.layers as f64 * line.microseconds).sum();
     let title = format!("{model}, {level}: {:.3} ms layer by layer", total / 1e3);
-    format!("{}\n{}\n", console::style(title).bold(), table(align, &rows))
+    format!("{}\n{}\n", console::style(title).bold(), table(&align, &rows))
 }

@@ -1,8 +1,8 @@
 //! What the classes are called.
 
-use crate::failure::Failure;
-use std::fs::File;
-use std::io::Read;
+use crate::failure::{self, Failure};
+use crate::files;
+use shufflenet::Network;
 use std::path::Path;
 
 /// The categories of ImageNet's 1000 classes as torchvision names them, one a line.
@@ -12,21 +12,30 @@ const IMAGENET: &str = include_str!("imagenet_classes.txt");
 pub struct Labels(Vec<String>);
 
 impl Labels {
-    /// The lines of a file; without one ImageNet's names for 1000 classes, and numbers otherwise.
-    pub fn new(file: Option<&Path>, classes: usize) -> Result<Labels, Failure> {
-        let labels = match file {
-            Some(path) => read(path, classes)
-                .map_err(|message| Failure::Error(format!("{}: {message}", path.display())))?,
-            None => match lines(IMAGENET) {
-                names if names.len() == classes => names,
-                _ => (0..classes).map(|class| format!("class {class}")).collect(),
-            },
-        };
-        Ok(Labels(labels))
+    /// The lines of a file; without one the model's own names, or else ImageNet's for 1000 classes, and
+    /// numbers otherwise.
+    pub fn new(file: Option<&Path>, network: &Network) -> Result<Labels, Failure> {
+        let classes = network.architecture().classes;
+        if let Some(path) = file {
+            let names = read(path, classes).map_err(|error| failure::at(path, error))?;
+            return Ok(Labels(names));
+        }
+        if !network.labels().is_empty() {
+            return Ok(Labels(network.labels().iter().map(|name| name.to_string()).collect()));
+        }
+        Ok(Labels(match lines(IMAGENET) {
+            names if names.len() == classes => names,
+            _ => (0..classes).map(|class| format!("class {class}")).collect(),
+        }))
     }
 
     pub fn name(&self, class: usize) -> &str {
         &self.0[class]
+    }
+
+    /// The names in the order of the classes.
+    pub fn names(&self) -> &[String] {
+        &self.0
     }
 }
 
@@ -34,13 +43,8 @@ impl Labels {
 const MAX_FILE: u64 = 16 << 20;
 
 fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("more than {} MiB", MAX_FILE >> 20));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())?;
+    let text =
+        String::from_utf8(files::read(path, MAX_FILE)?).map_err(|_| "not UTF-8 text".to_owned())?;
     let names = lines(&text);
     match names.len() == classes {
         true => Ok(names),

@@ -2,19 +2,23 @@
 
 mod classifier;
 mod commands;
+mod dataset;
 mod decode;
 mod failure;
+mod files;
 mod in_order;
 mod kernel_bench;
 mod labels;
 mod network;
 mod picture_files;
+mod progress;
+mod score;
 mod text;
 mod timing;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, classify, convert, info, inspect};
+use commands::{bench, classify, convert, evaluate, info, inspect};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -29,6 +33,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Classify(classify::Arguments),
+    Evaluate(evaluate::Arguments),
     Info(info::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),

@@ -5,13 +5,20 @@ use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::{Network, weights};
 use std::path::Path;
 
+/// The model that the program carries: Fashion-MNIST, made by `training/`.
+const EMBEDDED: &[u8] = include_bytes!("../models/fashion-mnist-x0_5.safetensors");
+
 /// This CPU, as far as `SHUFFLENET_CPU` lets it be used.
 pub fn cpu() -> Result<Cpu, Failure> {
     Cpu::from_env().map_err(|error| Failure::Error(format!("{MASK_VARIABLE}: {error}")))
 }
 
-/// Reads a file of weights and makes it ready for this CPU.
-pub fn load(path: &Path) -> Result<Network, Failure> {
+/// Reads a file of weights, or else the embedded ones, and makes them ready for this CPU.
+pub fn load(path: Option<&Path>) -> Result<Network, Failure> {
     let cpu = cpu()?;
-    Ok(Network::for_cpu(weights::load(path)?, cpu))
+    let model = match path {
+        Some(path) => weights::load(path)?,
+        None => weights::from_bytes(EMBEDDED)?,
+    };
+    Ok(Network::for_cpu(model, cpu))
 }

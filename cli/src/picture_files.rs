@@ -1,5 +1,6 @@
 //! Which pictures the user means: files, and all that folders hold.
 
+use crate::decode::{self, Picture};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,15 @@ pub struct PictureFile {
     pub path: PathBuf,
     /// What is wrong with the path, where that is known before it is read.
     pub fault: Option<String>,
+}
+
+impl PictureFile {
+    pub fn open(&self) -> Result<Picture, String> {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => decode::open(&self.path),
+        }
+    }
 }
 
 /// The pictures at the given paths, in their order; those of a folder and its subfolders are sorted.

@@ -37,6 +37,27 @@ pub fn join<T: Display>(items: impl IntoIterator<Item = T>, between: &str) -> St
     items.join(between)
 }
 
+/// A text's words in lines of at most so many columns, if none is longer.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let word_width = console::measure_text_width(word);
+        let line = lines.last_mut().expect("never empty");
+        if line.is_empty() {
+            width = word_width;
+            line.push_str(word);
+        } else if width + 1 + word_width <= columns {
+            width += 1 + word_width;
+            line.extend([" ", word]);
+        } else {
+            width = word_width;
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// Where a column's cells stand.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Align {
@@ -44,16 +65,17 @@ pub enum Align {
     Right,
 }
 
-/// Rows of cells with the columns under each other, two spaces apart.
-pub fn table<const N: usize>(align: [Align; N], rows: &[[String; N]]) -> String {
+/// Rows of cells, one for each of `align`, with the columns under each other, two spaces apart.
+pub fn table(align: &[Align], rows: &[impl AsRef<[String]>]) -> String {
     let width = |column: usize| {
-        rows.iter().map(|row| console::measure_text_width(&row[column])).max().unwrap_or(0)
+        let cells = rows.iter().map(|row| &row.as_ref()[column]);
+        cells.map(|cell| console::measure_text_width(cell)).max().unwrap_or(0)
     };
-    let widths: [usize; N] = std::array::from_fn(width);
+    let widths: Vec<usize> = (0..align.len()).map(width).collect();
     let mut out = String::new();
     for row in rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
+        for (column, cell) in row.as_ref().iter().enumerate() {
             let space = " ".repeat(widths[column] - console::measure_text_width(cell));
             let _ = match align[column] {
                 Align::Left => write!(line, "{cell}{space}  "),
@@ -82,8 +104,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("a bc  def ghij klmno p", 6), ["a bc", "def", "ghij", "klmno", "p"]);
+        assert_eq!(wrapped("éé éé longer\nx", 5), ["éé éé", "longer", "x"]);
+        assert_eq!(wrapped(" ", 5), [""]);
+    }
+
+    #[test]
     fn columns_are_aligned() {
         let rows = [["a", "10"], ["bcd", "9"]].map(|row| row.map(str::to_owned));
-        assert_eq!(table([Align::Left, Align::Right], &rows), "a    10\nbcd   9\n");
+        assert_eq!(table(&[Align::Left, Align::Right], &rows), "a    10\nbcd   9\n");
     }
 }

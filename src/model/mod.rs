@@ -1,10 +1,12 @@
 //! The network as data: its shape, its layers in order, and their folded weights. No arithmetic.
 
 mod architecture;
+mod description;
 mod layer;
 mod preprocessing;
 
 pub use architecture::{Architecture, Stage};
+pub(crate) use description::Description;
 pub use layer::{Layer, LayerKind};
 pub use preprocessing::Preprocessing;
 
@@ -24,7 +26,7 @@ pub struct LayerWeights {
 pub struct Model {
     architecture: Architecture,
     layers: Vec<LayerWeights>,
-    preprocessing: Preprocessing,
+    description: Description,
 }
 
 impl Model {
@@ -63,7 +65,12 @@ impl Model {
                 }
             }
         }
-        Ok(Model { architecture, layers, preprocessing })
+        let description = Description { preprocessing, labels: Vec::new(), provenance: None };
+        Ok(Model { architecture, layers, description })
+    }
+
+    pub(crate) fn described(self, description: Description) -> Model {
+        Model { description, ..self }
     }
 
     /// Widths, depths and class count.
@@ -73,7 +80,7 @@ impl Model {
 
     /// How pictures are prepared for this model.
     pub fn preprocessing(&self) -> &Preprocessing {
-        &self.preprocessing
+        &self.description.preprocessing
     }
 
     /// The folded weights, in the order of [`Architecture::layers`].
@@ -81,7 +88,17 @@ impl Model {
         &self.layers
     }
 
-    pub(crate) fn into_parts(self) -> (Architecture, Vec<LayerWeights>, Preprocessing) {
-        (self.architecture, self.layers, self.preprocessing)
+    /// What the classes are called, in their order; empty if the file does not say.
+    pub fn labels(&self) -> &[Box<str>] {
+        &self.description.labels
+    }
+
+    /// Where the model comes from, if the file says so.
+    pub fn provenance(&self) -> Option<&str> {
+        self.description.provenance.as_deref()
+    }
+
+    pub(crate) fn into_parts(self) -> (Architecture, Vec<LayerWeights>, Description) {
+        (self.architecture, self.layers, self.description)
     }
 }

@@ -4,7 +4,9 @@ use super::{ChannelOrder, Plan};
 use crate::Error;
 use crate::cpu::Cpu;
 use crate::kernels::{Layout, Matrix, Operation, Taps, select};
-use crate::model::{Architecture, Layer, LayerKind, LayerWeights, Model, Preprocessing};
+use crate::model::{
+    Architecture, Description, Layer, LayerKind, LayerWeights, Model, Preprocessing,
+};
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ pub struct Network(Arc<Inner>);
 
 struct Inner {
     architecture: Architecture,
-    preprocessing: Preprocessing,
+    description: Description,
     cpu: Cpu,
     layers: Vec<Layer>,
     plan: Plan,
@@ -40,13 +42,13 @@ impl Network {
     /// Plans and packs a model for the kernels of the given CPU. Sessions with another mask still run
     /// on it, with weights repacked for themselves.
     pub fn for_cpu(model: Model, cpu: Cpu) -> Network {
-        let (architecture, weights, preprocessing) = model.into_parts();
+        let (architecture, weights, description) = model.into_parts();
         let (plan, layers) = (Plan::new(&architecture), architecture.layers());
         // Each layer's unpacked weights are freed as soon as it is packed.
         let packed = weights.into_iter().zip(&layers).zip(plan.orders());
         let weights = packed.map(|((weights, layer), order)| pack(cpu, layer, order, weights));
         let weights = weights.collect();
-        Network(Arc::new(Inner { architecture, preprocessing, cpu, layers, plan, weights }))
+        Network(Arc::new(Inner { architecture, description, cpu, layers, plan, weights }))
     }
 
     /// Widths, depths and class count.
@@ -56,7 +58,17 @@ impl Network {
 
     /// How pictures are prepared for this model.
     pub fn preprocessing(&self) -> &Preprocessing {
-        &self.0.preprocessing
+        &self.0.description.preprocessing
+    }
+
+    /// What the classes are called, in their order; empty if the model's file does not say.
+    pub fn labels(&self) -> &[Box<str>] {
+        &self.0.description.labels
+    }
+
+    /// Where the model comes from, if its file says so.
+    pub fn provenance(&self) -> Option<&str> {
+        self.0.description.provenance.as_deref()
     }
 
     /// Every layer with weights, as [`Architecture::layers`] lists them.

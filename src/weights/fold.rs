@@ -42,6 +42,14 @@ pub(super) fn fold(state: &StateDict<'_>, layer: &Layer) -> Result<LayerWeights,
     Ok(LayerWeights { weight: folded, bias })
 }
 
+/// Exchanges the first and the last input channel of the stem's weights.
+pub(super) fn swap_red_and_blue(stem: &mut LayerWeights) {
+    for filter in stem.weight.chunks_exact_mut(27) {
+        let (first, rest) = filter.split_at_mut(9);
+        first.swap_with_slice(&mut rest[9..]);
+    }
+}
+
 /// `length` values rounded to f32; `tensor` is the one to blame for one that is not finite then.
 fn rounded(
     tensor: &Tensor<'_>,

@@ -5,6 +5,18 @@
 //! times the file's size. Nothing in a file is run: a checkpoint's pickle goes through an interpreter
 //! that knows the few instructions by which tensors are written.
 //!
+//! The metadata of a safetensors file may describe its model. Each key is optional, and its value is a
+//! text:
+//!
+//! | key | value |
+//! |---|---|
+//! | `shufflenet.labels` | what the classes are called: a JSON array of one text for each |
+//! | `shufflenet.resize` | length of the shorter side after resizing, in pixels |
+//! | `shufflenet.crop` | height and width of the centre crop, in pixels |
+//! | `shufflenet.mean`, `shufflenet.std` | JSON arrays of three numbers, for red, green and blue in 0 to 1 |
+//! | `shufflenet.channels` | what the network was trained on: `rgb` or `bgr`; it gets RGB here in any case |
+//! | `shufflenet.provenance` | where the model comes from |
+//!
 //! ```no_run
 //! let model = shufflenet::weights::load("shufflenet_v2_x1_0.safetensors")?;
 //! assert_eq!(model.architecture().name(), "x1.0");
@@ -13,6 +25,8 @@
 
 mod dtype;
 mod fold;
+mod json;
+mod metadata;
 #[cfg(feature = "pth")]
 mod pth;
 mod safetensors;
@@ -23,7 +37,7 @@ pub use dtype::Dtype;
 pub use state_dict::StateDict;
 pub use tensor::Tensor;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -47,11 +61,12 @@ pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
 pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
     let path = path.as_ref();
     let read = || {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        // Before it is opened: that would wait for whoever writes into a pipe.
+        let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
+        let file = File::open(path)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
         // No more than was found, should it grow meanwhile.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Tensor, fold, safetensors};
+use super::{Tensor, fold, metadata, safetensors};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
 use crate::model::{Architecture, Layer, Model, Stage};
@@ -214,23 +214,30 @@ impl<'a> StateDict<'a> {
     ///
     /// Takes 4 bytes a weight. For each batch norm, in f64 and without fused operations: `scale = weight
     /// / sqrt(running_var + 1e-5)`; the convolution's weights become `weight * scale` and its bias
-    /// `bias - running_mean * scale`, each rounded to f32 once.
+    /// `bias - running_mean * scale`, each rounded to f32 once. What the file's metadata says of labels,
+    /// preprocessing and provenance is taken over, and torchvision's preprocessing for what it does not
+    /// say (see [`weights`](super)). A network trained on BGR gets its first weights in the order RGB.
     ///
     /// # Errors
     /// In this order, and each with the first tensor concerned in the order of the network:
     /// [`Error::MissingTensor`], [`Error::TensorShape`] and [`Error::TensorType`];
-    /// [`Error::UnexpectedTensor`]; [`Error::NotFinite`] for an infinity or a NaN in the file or made by
-    /// batch norm. Besides, what [`architecture`](StateDict::architecture) returns, and
+    /// [`Error::UnexpectedTensor`]; [`Error::Metadata`]; [`Error::NotFinite`] for an infinity or a NaN in
+    /// the file or made by batch norm. Besides, what [`architecture`](StateDict::architecture) returns, and
     /// [`Error::Format`] if tensors of the network share memory.
     pub fn to_model(&self) -> Result<Model, Error> {
         let (architecture, specs) = self.network()?;
+        let (description, bgr) = metadata::read(&self.metadata, &architecture)?;
         let _environment = DefaultFloatEnv::enter();
         let mut layers = Vec::with_capacity(specs.len());
         for spec in &specs {
             layers.push(fold::fold(self, spec)?);
         }
         drop(specs);
-        Model::new(architecture, layers, architecture.default_preprocessing())
+        if bgr {
+            fold::swap_red_and_blue(&mut layers[0]);
+        }
+        let model = Model::new(architecture, layers, description.preprocessing)?;
+        Ok(model.described(description))
     }
 
     /// Writes the network as a safetensors file, in torchvision's names.

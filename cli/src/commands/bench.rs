@@ -121,13 +121,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     use Align::{Left, Right};
-    print(&table([Left, Left, Right, Right, Right, Right, Right, Right], &rows))
+    print(&table(&[Left, Left, Right, Right, Right, Right, Right, Right], &rows))
 }
 
 fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
     if let Some(weights) = &arguments.weights {
         let name = weights.to_string_lossy().into_owned();
-        return Ok(vec![Subject { name, network: network::load(weights)? }]);
+        return Ok(vec![Subject { name, network: network::load(Some(weights))? }]);
     }
     let cpu = network::cpu()?;
     let variants = match &arguments.variant {

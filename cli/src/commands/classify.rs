@@ -7,11 +7,10 @@ use crate::in_order::in_order;
 use crate::labels::Labels;
 use crate::network;
 use crate::picture_files::{self, PictureFile};
+use crate::progress;
 use crate::text::printable;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use shufflenet::top_k;
-use std::io::{self, IsTerminal};
+use shufflenet::{softmax, top_k};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -25,10 +24,10 @@ pub struct Arguments {
     /// JPEG, PNG or WebP files, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The model: safetensors or a PyTorch checkpoint
+    /// The model: safetensors or a PyTorch checkpoint [default: the embedded one, for clothing]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Class names, one a line [default: ImageNet's for 1000 classes, else numbers]
+    /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// How many classes to print
@@ -37,7 +36,7 @@ pub struct Arguments {
     /// Print one line of JSON for each picture, errors included
     #[arg(long)]
     json: bool,
-    /// How many pictures to work on at a time [default: one for each CPU]
+    /// How many pictures to work on at a time, at most 4 for each CPU [default: one for each CPU]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
@@ -65,27 +64,18 @@ struct Class<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Some(weights) = &arguments.weights else {
-        let message = "no model: pass --weights FILE (safetensors or a PyTorch checkpoint)";
-        return Err(Failure::Error(message.to_owned()));
-    };
-    let network = network::load(weights)?;
-    let labels = Labels::new(arguments.labels.as_deref(), network.architecture().classes)?;
+    let network = network::load(arguments.weights.as_deref())?;
+    let labels = Labels::new(arguments.labels.as_deref(), &network)?;
     let pictures = picture_files::list(&arguments.images);
-
-    let cpus = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let threads = arguments.threads.unwrap_or_else(cpus).get().min(pictures.len());
-    let classifiers = (0..threads).map(|_| Classifier::new(&network));
-    let classifiers = classifiers.collect::<Result<Vec<_>, _>>()?;
-    let work = |classifier: &mut Classifier, picture: &PictureFile| match &picture.fault {
-        Some(fault) => Err(fault.clone()),
-        None => {
-            let probabilities = classifier.classify(&picture.path)?;
-            Ok(top_k(probabilities, arguments.top.get()))
-        }
+    let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
+    let work = |classifier: &mut Classifier, picture: &PictureFile| {
+        let picture = picture.open()?;
+        let mut probabilities = classifier.run(&picture).map_err(|e| e.to_string())?.to_vec();
+        softmax(&mut probabilities);
+        Ok(top_k(&probabilities, arguments.top.get()))
     };
 
-    let progress = progress_bar(pictures.len(), arguments.json);
+    let progress = progress::bar(pictures.len(), arguments.json);
     let (mut printed, mut failed) = (0, 0);
     let result = in_order(classifiers, &pictures, work, |picture, result| {
         let image = picture.path.to_string_lossy();
@@ -125,15 +115,4 @@ fn for_people(image: &str, classes: &[Class<'_>]) -> String {
         text.push_str(&format!("{percent:7.1} %  {}\n", printable(class.name)));
     }
     text
-}
-
-/// A bar on a terminal, unless one picture is all there is or lines of JSON pass by there.
-fn progress_bar(pictures: usize, json: bool) -> ProgressBar {
-    let quiet = json && io::stdout().is_terminal();
-    if pictures < 2 || quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} pictures, {eta} left");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(pictures as u64).with_style(style)
 }

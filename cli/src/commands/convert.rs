@@ -1,7 +1,7 @@
 //! `shufflenet convert`: any file of weights to safetensors.
 
 use super::print;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::text::{grouped, printable};
 use shufflenet::weights::{self, StateDict};
 use std::fs::{self, File};
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// Write a model as safetensors, with torchvision's tensor names
 #[derive(clap::Args)]
 #[command(
-    after_help = "Types and values stay as they are. OUT appears when it is complete; until \
+    after_help = "Types, values and metadata stay as they are. What only training needs is left out: counters \
+of batch norms, and in a training checkpoint all but the weights. OUT appears when it is complete; until \
 then a file of that name stays as it was."
 )]
 pub struct Arguments {
@@ -25,17 +26,19 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (input, output) = (&arguments.input, &arguments.output);
-    let at = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::Error(format!("{}: {error}", path.display()))
-    };
+    let ending = output.extension().unwrap_or_default();
+    if ["pth", "pt"].iter().any(|other| ending.eq_ignore_ascii_case(other)) {
+        let message = "safetensors is written, expected another ending than .pth and .pt";
+        return Err(failure::at(output, message));
+    }
     let bytes = weights::read_file(input)?;
-    let state = StateDict::read(&bytes).map_err(|error| at(input, &error))?;
+    let state = StateDict::read(&bytes).map_err(|error| failure::at(input, error))?;
     // What no network can be made of is refused before anything is written.
-    let architecture = *state.to_model().map_err(|error| at(input, &error))?.architecture();
+    let architecture = *state.to_model().map_err(|error| failure::at(input, error))?.architecture();
     let size = replace(output, |file| {
         state.write_safetensors(file).map_err(|error| io::Error::other(error.to_string()))
     })
-    .map_err(|error| at(output, &error))?;
+    .map_err(|error| failure::at(output, error))?;
     print(&format!(
         "{}: {}, {} classes, {} parameters, {} bytes\n",
         printable(&output.to_string_lossy()),

@@ -80,7 +80,7 @@ fn for_people(info: &Info) -> String {
         line("operation", "kernel"),
     ];
     rows.extend(info.kernels.iter().map(|chosen| line(&chosen.operation, chosen.kernel)));
-    table([Align::Left; 2], &rows)
+    table(&[Align::Left; 2], &rows)
 }
 
 /// The CPU's or, where that has no name, the machine's.

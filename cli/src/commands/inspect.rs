@@ -3,7 +3,7 @@
 use super::{print, print_json};
 use crate::failure::Failure;
 use crate::network;
-use crate::text::{Align, grouped, join, printable, sizes, table};
+use crate::text::{Align, grouped, join, printable, sizes, table, wrapped};
 use serde::Serialize;
 use shufflenet::kernels::ColumnRange;
 use shufflenet::model::Preprocessing;
@@ -21,8 +21,8 @@ unit reads and writes are given as ranges without their ends: 0..58 are the firs
 reads those of the stage before."
 )]
 pub struct Arguments {
-    /// Safetensors or a PyTorch checkpoint
-    file: PathBuf,
+    /// Safetensors or a PyTorch checkpoint [default: the embedded model]
+    file: Option<PathBuf>,
     /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
     #[arg(long)]
     size: Option<Size>,
@@ -30,6 +30,9 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// Columns for a text beside its name.
+const TEXT_WIDTH: usize = 66;
 
 #[derive(Clone, Copy)]
 struct Size {
@@ -51,11 +54,15 @@ impl FromStr for Size {
 
 #[derive(Serialize)]
 struct Report {
-    file: String,
+    /// None for the embedded model.
+    file: Option<String>,
     variant: &'static str,
     classes: usize,
     features: usize,
     preprocessing: Transform,
+    /// As the file has them; empty if it has none.
+    labels: Vec<String>,
+    provenance: Option<String>,
     parameters: u64,
     /// Height and width, in pixels.
     input_size: [usize; 2],
@@ -98,17 +105,17 @@ struct Slots {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let network = network::load(&arguments.file)?;
+    let network = network::load(arguments.file.as_deref())?;
     let input_size = arguments.size.map(|size| (size.height, size.width));
     let options = SessionOptions { input_size, ..SessionOptions::default() };
     let session = Session::new(&network, &options)?;
-    let file = arguments.file.to_string_lossy().into_owned();
+    let file = arguments.file.as_ref().map(|path| path.to_string_lossy().into_owned());
     let report = report(file, &network, session.input_size(), session.arena_bytes());
     if arguments.json { print_json(&report) } else { print(&for_people(&report)) }
 }
 
 fn report(
-    file: String,
+    file: Option<String>,
     network: &Network,
     (height, width): (usize, usize),
     arena_bytes: usize,
@@ -140,6 +147,8 @@ fn report(
         classes: architecture.classes,
         features: architecture.feature_channels,
         preprocessing: Transform { resize, crop, mean, std },
+        labels: network.labels().iter().map(|name| name.to_string()).collect(),
+        provenance: network.provenance().map(str::to_owned),
         parameters: architecture.parameters(),
         input_size: [height, width],
         macs: architecture.macs(height, width),
@@ -152,7 +161,7 @@ fn report(
 fn for_people(report: &Report) -> String {
     let Transform { resize, crop, mean, std } = &report.preprocessing;
     let line = |name: &str, value: String| [name.to_owned(), value];
-    let summary = [
+    let mut summary = vec![
         line("variant", report.variant.to_owned()),
         line("classes", grouped(report.classes)),
         line("features", grouped(report.features)),
@@ -164,6 +173,17 @@ fn for_people(report: &Report) -> String {
         line("mean", join(mean, " ")),
         line("std", join(std, " ")),
     ];
+    let paragraph = |name: &str, text: &str| -> Vec<[String; 2]> {
+        let name = |i| if i == 0 { name } else { "" };
+        let lines = wrapped(&printable(text), TEXT_WIDTH).into_iter().enumerate();
+        lines.map(|(i, text)| line(name(i), text)).collect()
+    };
+    if !report.labels.is_empty() {
+        summary.extend(paragraph("labels", &first_few(&report.labels)));
+    }
+    if let Some(provenance) = &report.provenance {
+        summary.extend(paragraph("provenance", provenance));
+    }
 
     let mut layers = vec![["layer", "kind", "weight", "output", "MACs"].map(str::to_owned)];
     layers.extend(report.layers.iter().map(|layer| {
@@ -185,11 +205,26 @@ fn for_people(report: &Report) -> String {
     use Align::{Left, Right};
     format!(
         "{}\n\n{}\n{}\n{}",
-        console::style(printable(&report.file)).bold(),
-        table([Left; 2], &summary),
-        table([Left, Left, Right, Right, Right], &layers),
-        table([Left; 3], &units),
+        console::style(printable(report.file.as_deref().unwrap_or("embedded model"))).bold(),
+        table(&[Left; 2], &summary),
+        table(&[Left, Left, Right, Right, Right], &layers),
+        table(&[Left; 3], &units),
     )
+}
+
+/// As many names as a few lines hold, and how many more there are.
+fn first_few(labels: &[String]) -> String {
+    let mut columns = 0;
+    let shown = labels.iter().take_while(|label| {
+        columns += console::measure_text_width(label) + 2;
+        columns <= 3 * TEXT_WIDTH
+    });
+    let shown = shown.count().max(1);
+    let names = join(&labels[..shown], ", ");
+    match labels.len() - shown {
+        0 => names,
+        more => format!("{names}, and {} more", grouped(more)),
+    }
 }
 
 /// A few ranges in a line, so that many do not make the table wide.

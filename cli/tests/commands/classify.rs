@@ -1,5 +1,6 @@
 use crate::support::{
-    decoded_pictures, finish, folder, json_lines, picture, program, run, text, tiny_model,
+    decoded_pictures, describe, embedded_model, example, finish, folder, json_lines, picture,
+    program, run, text, tiny_model,
 };
 use serde_json::Value;
 use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
@@ -10,6 +11,36 @@ use std::process::Stdio;
 
 fn images(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["image"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn without_weights_the_embedded_model_is_used() {
+    // Nothing but the program and a picture, in a folder of their own.
+    let folder = folder("classify_embedded");
+    let pictures = [
+        ("ankle_boot", "Ankle boot"),
+        ("bag", "Bag"),
+        ("dress", "Dress"),
+        ("sandal", "Sandal"),
+        ("sneaker", "Sneaker"),
+        ("trouser", "Trouser"),
+    ];
+    for (file, _) in pictures {
+        let file = format!("{file}.png");
+        fs::copy(example(&file), folder.join(file)).unwrap();
+    }
+    let classify = |more: &[&str]| {
+        let mut program = program();
+        finish(program.args(["classify", ".", "--json"]).args(more).current_dir(&folder)).success()
+    };
+    let found = classify(&[]);
+    let lines = json_lines(&found);
+    assert_eq!(lines.len(), pictures.len());
+    for (line, (_, name)) in lines.iter().zip(pictures) {
+        assert_eq!(line["classes"][0]["name"], name, "{line}");
+        assert!(line["classes"][0]["probability"].as_f64() > Some(0.8), "{line}");
+    }
+    assert_eq!(classify(&["--weights", text(&embedded_model())]), found);
 }
 
 #[test]
@@ -82,6 +113,13 @@ fn a_thousand_classes_have_imagenets_names() {
     for class in classes {
         assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
     }
+    let own: Vec<String> = (0..1000).map(|class| format!("{class:03}")).collect();
+    let described = tiny_model(&folder("classify_imagenet_described"), 1000);
+    describe(&described, &[("labels", &serde_json::to_string(&own).unwrap())]);
+    let line = run(["classify", text(&image), "--weights", text(&described), "--json"]).json();
+    let first = &line["classes"][0];
+    assert_eq!(first["name"], format!("{:03}", first["class"].as_u64().unwrap()));
+
     let all = ["--json", "--top", "2000"];
     let all =
         run([&["classify", text(&image), "--weights", text(&model)][..], &all].concat()).json();
@@ -102,6 +140,14 @@ fn labels_name_the_classes() {
     for class in line["classes"].as_array().unwrap() {
         let names = ["cat", "black dog", "örtliche Größe"];
         assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
+    }
+
+    // The model's own are those that are used without the option.
+    describe(&model, &[("labels", r#"["x", "y", "z"]"#)]);
+    assert_eq!(classify().json(), line);
+    let line = run(["classify", text(&image), "--weights", text(&model), "--json"]).json();
+    for class in line["classes"].as_array().unwrap() {
+        assert_eq!(class["name"], ["x", "y", "z"][class["class"].as_u64().unwrap() as usize]);
     }
 
     fs::write(&labels, "cat\ndog\n").unwrap();
@@ -174,6 +220,23 @@ fn a_bad_picture_is_named_and_the_others_are_done() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_may_have_no_end_is_not_opened() {
+    let folder = folder("classify_pipe");
+    let (pipe, good) = (crate::support::pipe(&folder), example("bag.png"));
+    for unending in [text(&pipe), "/dev/zero"] {
+        let shown = run(["classify", unending, text(&good)]);
+        let expected = format!("error: {unending}: not a regular file\n");
+        assert_eq!((shown.code, shown.stderr), (Some(1), expected));
+        assert!(shown.stdout.contains("Bag"), "{}", shown.stdout);
+        for option in ["--weights", "--labels"] {
+            let error = run(["classify", text(&good), option, unending]).error();
+            assert_eq!(error, format!("{unending}: not a regular file"));
+        }
+    }
+}
+
 #[test]
 fn threads_change_nothing() {
     let model = tiny_model(&folder("classify_threads"), 3);
@@ -186,7 +249,7 @@ fn threads_change_nothing() {
     let lines = json_lines(&one);
     assert_eq!(lines.len(), decoded_pictures().len());
     assert!(images(&lines).is_sorted());
-    for threads in ["2", "3", "16"] {
+    for threads in ["2", "3", "16", "18446744073709551615"] {
         assert_eq!(with(threads), one, "{threads} threads");
     }
 }
@@ -195,9 +258,6 @@ fn threads_change_nothing() {
 fn weights_that_cannot_be_used_are_one_line() {
     let folder = folder("classify_weights");
     let image = picture("rgb8.png");
-    let error = run(["classify", text(&image)]).error();
-    assert!(error.contains("pass --weights FILE"), "{error}");
-
     let model = tiny_model(&folder, 3);
     let whole = fs::read(&model).unwrap();
     let files = [
@@ -286,7 +346,7 @@ fn real_pictures_are_recognised() {
         println!("skipped: ../shared/models is absent");
         return;
     }
-    let images = ["chelsea.png", "coffee.png"].map(|name| shared.join("images").join(name));
+    let images = ["chelsea.png", "coffee.png"].map(example);
     let mut outputs = Vec::new();
     for extension in ["safetensors", "pth"] {
         let model = format!("models/shufflenet_v2_x1_0-imagenet.{extension}");

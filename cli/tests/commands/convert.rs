@@ -1,4 +1,4 @@
-use crate::support::{folder, picture, run, text, tiny_model};
+use crate::support::{describe, folder, picture, run, text, tiny_model};
 use shufflenet::weights;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,31 @@ fn a_file_may_be_converted_in_place() {
 }
 
 #[test]
+fn metadata_is_kept() {
+    let folder = folder("convert_metadata");
+    let (model, out) = (tiny_model(&folder, 3), folder.join("out.safetensors"));
+    describe(
+        &model,
+        &[("labels", r#"["a", "b\n", "\u20ac"]"#), ("channels", "bgr"), ("other", "\"\\")],
+    );
+    run(["convert", text(&model), text(&out)]).success();
+    let metadata = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        header.metadata().clone().unwrap()
+    };
+    assert_eq!(metadata(&out), metadata(&model));
+    assert_eq!(weights::load(&out).unwrap(), weights::load(&model).unwrap());
+
+    // What would not load is not written.
+    describe(&model, &[("labels", "[]")]);
+    let error = run(["convert", text(&model), text(&folder.join("bad.safetensors"))]).error();
+    let expected = "metadata `shufflenet.labels` is 0 names, expected 3, one for each class";
+    assert_eq!(error, format!("{}: {expected}", model.display()));
+    assert_eq!(names(&folder), ["out.safetensors", "tiny_3.safetensors"]);
+}
+
+#[test]
 fn a_failure_leaves_what_was_there() {
     let folder = folder("convert_failures");
     let (broken, out) = (folder.join("broken.pth"), folder.join("out.safetensors"));
@@ -76,6 +101,13 @@ fn a_failure_leaves_what_was_there() {
 
     let error = run(["convert", text(&model), text(&folder)]).error();
     assert_eq!(error, format!("{}: not a file", folder.display()));
+
+    for name in ["new.pth", "new.PT"] {
+        let checkpoint = folder.join(name);
+        let error = run(["convert", text(&model), text(&checkpoint)]).error();
+        let expected = "safetensors is written, expected another ending than .pth and .pt";
+        assert_eq!(error, format!("{}: {expected}", checkpoint.display()));
+    }
 
     assert_eq!(fs::read(&out).unwrap(), b"as before");
     assert_eq!(names(&folder), ["broken.pth", "out.safetensors", "tiny_3.safetensors"]);

@@ -2,13 +2,14 @@ use crate::support::run;
 
 #[test]
 fn help_names_every_argument() {
-    let commands: [(&str, &[&str]); 4] = [
+    let commands: [(&str, &[&str]); 5] = [
         (
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
         ),
+        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--labels <", "--json", "--threads <"]),
         ("info", &["--json", "SHUFFLENET_CPU"]),
-        ("inspect", &["<FILE>", "--size <", "--json"]),
+        ("inspect", &["[FILE]", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),
     ];
     let all = run(["--help"]).success();
@@ -29,13 +30,12 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let usages: [&[&str]; 8] = [
+    let usages: [&[&str]; 7] = [
         &[],
         &["clasify"],
         &["classify"],
         &["classify", "a.png", "--threads", "0"],
         &["classify", "a.png", "--top", "0"],
-        &["inspect"],
         &["inspect", "a.safetensors", "--size", "3x4x5"],
         &["convert", "a.pth"],
     ];

@@ -1,4 +1,4 @@
-use crate::support::{folder, run, text, tiny_model, write_model};
+use crate::support::{describe, embedded_model, folder, run, text, tiny_model, write_model};
 use serde_json::Value;
 use shufflenet::model::Architecture;
 use std::fs;
@@ -70,6 +70,54 @@ fn numbers_of_half_width() {
         shown.lines().all(|line| line.len() <= 80 || line.starts_with(text(&model))),
         "{shown}"
     );
+}
+
+#[test]
+fn what_a_file_says_of_its_model_is_shown() {
+    let embedded = run(["inspect", "--json"]).json();
+    let mut named = run(["inspect", text(&embedded_model()), "--json"]).json();
+    assert_eq!(named["file"], text(&embedded_model()));
+    named["file"] = Value::Null;
+    assert_eq!(embedded, named);
+    assert_eq!((&embedded["variant"], &embedded["classes"]), (&"x0.5".into(), &10.into()));
+    assert_eq!(
+        (&embedded["labels"][0], &embedded["labels"][9]),
+        (&"T-shirt/top".into(), &"Ankle boot".into())
+    );
+    assert!(embedded["provenance"].as_str().unwrap().contains("Fashion-MNIST"));
+    assert_eq!(numbers(&embedded["input_size"]), [96, 96]);
+
+    let shown = run(["inspect"]).success();
+    let mut lines = shown.lines();
+    assert_eq!(lines.next(), Some("embedded model"));
+    for start in [
+        "labels      T-shirt/top, Trouser, ",
+        "provenance  shufflenet_v2_x0_5 ",
+        "resize      shorter side to 96,",
+    ] {
+        assert!(shown.lines().any(|line| line.starts_with(start)), "{start} in {shown}");
+    }
+    assert!(shown.lines().all(|line| line.len() <= 80), "{shown}");
+
+    // Many names, and one that would command the terminal.
+    let model = tiny_model(&folder("inspect_described"), 1000);
+    let names: Vec<String> = (0..1000).map(|class| format!("\u{1b}[2J {class}")).collect();
+    let names = serde_json::to_string(&names).unwrap();
+    describe(&model, &[("labels", &names), ("provenance", "")]);
+    let shown = run(["inspect", text(&model)]).success();
+    assert!(!shown.contains('\u{1b}') && shown.contains("labels      \\u{1b}[2J 0, "), "{shown}");
+    assert!(shown.contains(" more\n") && !shown.contains(" 999"), "{shown}");
+
+    let undescribed =
+        run(["inspect", text(&tiny_model(&folder("inspect_undescribed"), 3)), "--json"]).json();
+    assert_eq!(
+        (&undescribed["labels"], &undescribed["provenance"]),
+        (&Value::Array(vec![]), &Value::Null)
+    );
+
+    describe(&model, &[("crop", "huge")]);
+    let expected = "metadata `shufflenet.crop` is `huge`, expected a whole number from 1 to 2048";
+    assert_eq!(run(["inspect", text(&model)]).error(), format!("{}: {expected}", model.display()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod classify;
 mod convert;
+mod evaluate;
 mod help;
 mod info;
 mod inspect;

@@ -1,6 +1,6 @@
 //! Runs the built program, and makes models for it.
 
-use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize_to_file};
 use serde_json::Value;
 use shufflenet::model::{Architecture, Stage};
 use std::ffi::OsStr;
@@ -47,16 +47,25 @@ pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The program, to be given its arguments. Under an emulator, started through the runner that cargo was
-/// told to start the tests with.
-pub fn program() -> Command {
-    let program = env!("CARGO_BIN_EXE_shufflenet");
+fn runner() -> Option<String> {
     let prefix = format!("CARGO_TARGET_{}_", std::env::consts::ARCH.to_uppercase());
     let runner = std::env::vars().find(|(name, value)| {
         name.starts_with(&prefix) && name.ends_with("_RUNNER") && !value.trim().is_empty()
     });
-    let mut command = match &runner {
-        Some((_, runner)) => {
+    runner.map(|(_, runner)| runner)
+}
+
+/// Whether the program runs on an emulator, and slowly.
+pub fn emulated() -> bool {
+    runner().is_some()
+}
+
+/// The program, to be given its arguments. Under an emulator, started through the runner that cargo was
+/// told to start the tests with.
+pub fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_shufflenet");
+    let mut command = match runner() {
+        Some(runner) => {
             let mut words = runner.split_whitespace();
             let mut command = Command::new(words.next().unwrap());
             command.args(words).arg(program);
@@ -155,6 +164,32 @@ pub fn write_model(path: &Path, architecture: &Architecture) {
         (name, TensorView::new(Dtype::F32, shape.clone(), values).expect("values of the shape"))
     });
     serialize_to_file(views, None, path).expect("a file");
+}
+
+/// Puts texts into the metadata of a model's file.
+pub fn describe(path: &Path, texts: &[(&str, &str)]) {
+    let file = fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let texts = texts.iter().map(|(key, text)| (format!("shufflenet.{key}"), text.to_string()));
+    serialize_to_file(tensors.iter(), Some(texts.collect()), path).unwrap();
+}
+
+/// A pipe that nobody writes into.
+#[cfg(unix)]
+pub fn pipe(folder: &Path) -> PathBuf {
+    let path = folder.join("pipe.png");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// A picture of a class of the embedded model.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/images").join(name)
+}
+
+/// The file of the embedded model.
+pub fn embedded_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fashion-mnist-x0_5.safetensors")
 }
 
 /// The file of a tiny model in a test's folder.

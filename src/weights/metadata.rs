@@ -1,0 +1,119 @@
+//! What a file says about its model beside the weights: the texts `shufflenet.*` in its metadata.
+
+use std::collections::BTreeMap;
+
+use super::json::{Parser, Unexpected};
+use crate::Error;
+use crate::image::Normalization;
+use crate::model::{Architecture, Description, Preprocessing};
+
+/// Largest size that a file may ask for, in pixels: every session takes memory for it.
+const MAX_SIZE: usize = 2048;
+
+/// Longest piece of a wrong text in an error, in characters.
+const EXCERPT: usize = 40;
+
+/// Reads what is there; torchvision's preprocessing stands for what is not. Besides, whether the network
+/// reads blue first.
+pub(super) fn read(
+    metadata: &BTreeMap<String, String>,
+    architecture: &Architecture,
+) -> Result<(Description, bool), Error> {
+    let text = |key: &str| metadata.get(key).map(String::as_str);
+    let size = |key, default| text(key).map_or(Ok(default), |text| size(key, text));
+    let colours = |key, default| text(key).map_or(Ok(default), |text| colours(key, text));
+
+    let default = architecture.default_preprocessing();
+    let preprocessing = Preprocessing {
+        resize: size("shufflenet.resize", default.resize)?,
+        crop: size("shufflenet.crop", default.crop)?,
+        mean: colours("shufflenet.mean", default.mean)?,
+        std: colours("shufflenet.std", default.std)?,
+    };
+    Normalization::new(preprocessing.mean, preprocessing.std).map_err(named)?;
+    let bgr = match text("shufflenet.channels") {
+        None | Some("rgb") => false,
+        Some("bgr") => true,
+        Some(other) => return Err(wrong("shufflenet.channels", other, "`rgb` or `bgr`")),
+    };
+    let labels = match text("shufflenet.labels") {
+        Some(text) => labels(text, architecture.classes)?,
+        None => Vec::new(),
+    };
+    let provenance = text("shufflenet.provenance").map(Box::from);
+    Ok((Description { preprocessing, labels, provenance }, bgr))
+}
+
+fn size(key: &'static str, text: &str) -> Result<usize, Error> {
+    let size = text.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
+    size.ok_or_else(|| wrong(key, text, format!("a whole number from 1 to {MAX_SIZE}")))
+}
+
+fn colours(key: &'static str, text: &str) -> Result<[f32; 3], Error> {
+    let (mut count, mut numbers) = (0, [0.0; 3]);
+    let array = array(text, |p| {
+        let number = p.float()?;
+        if let Some(slot) = numbers.get_mut(count) {
+            *slot = number as f32;
+        }
+        count += 1;
+        Ok(())
+    });
+    match (array, count) {
+        (Ok(()), 3) => Ok(numbers),
+        _ => Err(wrong(key, text, "a JSON array of three numbers")),
+    }
+}
+
+fn labels(text: &str, classes: usize) -> Result<Vec<Box<str>>, Error> {
+    let key = "shufflenet.labels";
+    let no_array = |_| wrong(key, text, "a JSON array of texts");
+    // Counted before any is stored.
+    let mut count = 0;
+    let counted = array(text, |p| {
+        count += 1;
+        p.string().map(drop)
+    });
+    counted.map_err(no_array)?;
+    if count != classes {
+        let (found, expected) =
+            (format!("{count} names"), format!("{classes}, one for each class"));
+        return Err(Error::Metadata { key, found, expected });
+    }
+    let mut labels = Vec::with_capacity(count);
+    let stored = array(text, |p| {
+        labels.push(p.string()?.into());
+        Ok(())
+    });
+    stored.map_err(no_array)?;
+    Ok(labels)
+}
+
+/// An array that is all of a text.
+fn array(
+    text: &str,
+    element: impl FnMut(&mut Parser<'_>) -> Result<(), Unexpected>,
+) -> Result<(), Unexpected> {
+    let mut parser = Parser::new(text);
+    parser.array(element)?;
+    parser.end("the end")
+}
+
+/// An error about the mean or std, with the name of its key.
+fn named(error: Error) -> Error {
+    match error {
+        Error::Argument { name, found, expected } => {
+            let key = if name == "mean" { "shufflenet.mean" } else { "shufflenet.std" };
+            Error::Metadata { key, found, expected }
+        }
+        other => other,
+    }
+}
+
+fn wrong(key: &'static str, text: &str, expected: impl Into<String>) -> Error {
+    let mut found: String = text.chars().take(EXCERPT).collect();
+    if found.len() < text.len() {
+        found.push('…');
+    }
+    Error::Metadata { key, found: format!("`{found}`"), expected: expected.into() }
+}

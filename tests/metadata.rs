@@ -1,0 +1,196 @@
+//! What a file says about its model: labels, preprocessing, the order of colours, and provenance.
+
+#[path = "data/weights/support.rs"]
+mod support;
+
+use std::collections::HashMap;
+
+use safetensors::{SafeTensors, serialize};
+use shufflenet::image::{PixelFormat, Pixels};
+use shufflenet::model::{Model, Preprocessing};
+use shufflenet::weights::{self, StateDict};
+use shufflenet::{Error, Input, Network, Session, SessionOptions};
+
+/// A small network of 3 classes with these texts in its metadata.
+fn with(metadata: &[(&str, &str)]) -> Vec<u8> {
+    let file = support::file("f32.safetensors");
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, text)| (key.to_string(), text.to_string())).collect();
+    serialize(tensors.iter(), Some(metadata)).unwrap()
+}
+
+fn load(metadata: &[(&str, &str)]) -> Result<Model, Error> {
+    weights::from_bytes(&with(metadata))
+}
+
+const ALL: [(&str, &str); 8] = [
+    ("shufflenet.labels", r#" ["T-shirt/top", "", "\"Größe\"\n\u0041"] "#),
+    ("shufflenet.resize", "40"),
+    ("shufflenet.crop", "32"),
+    ("shufflenet.mean", "[0.1, -2e-1,0]"),
+    ("shufflenet.std", " [1, 0.25,\n1E+1]"),
+    ("shufflenet.channels", "rgb"),
+    ("shufflenet.provenance", "Made for a test."),
+    ("format", "pt"),
+];
+
+#[test]
+fn a_file_describes_its_model() {
+    let model = load(&ALL).unwrap();
+    let labels: Vec<&str> = model.labels().iter().map(|label| &**label).collect();
+    assert_eq!(labels, ["T-shirt/top", "", "\"Größe\"\nA"]);
+    let expected =
+        Preprocessing { resize: 40, crop: 32, mean: [0.1, -0.2, 0.0], std: [1.0, 0.25, 10.0] };
+    assert_eq!(model.preprocessing(), &expected);
+    assert_eq!(model.provenance(), Some("Made for a test."));
+
+    let network = Network::new(model.clone()).unwrap();
+    assert_eq!(network.labels(), model.labels());
+    assert_eq!(network.provenance(), model.provenance());
+    let session = Session::new(&network, &SessionOptions::default()).unwrap();
+    assert_eq!(session.input_size(), (32, 32));
+}
+
+#[test]
+fn what_is_not_said_is_torchvisions() {
+    let bare = load(&[]).unwrap();
+    let default = Preprocessing::imagenet(256);
+    assert_eq!(bare.preprocessing(), &default);
+    assert_eq!((bare.labels().len(), bare.provenance()), (0, None));
+    assert_eq!(load(&[("shufflenet.new", "["), ("labels", "[]")]).unwrap(), bare);
+
+    let one = |key: &str| {
+        let found = ALL.into_iter().find(|entry| entry.0 == key).unwrap();
+        *load(&[found]).unwrap().preprocessing()
+    };
+    assert_eq!(one("shufflenet.resize"), Preprocessing { resize: 40, ..default });
+    assert_eq!(one("shufflenet.crop"), Preprocessing { crop: 32, ..default });
+    assert_eq!(one("shufflenet.mean"), Preprocessing { mean: [0.1, -0.2, 0.0], ..default });
+    assert_eq!(one("shufflenet.std"), Preprocessing { std: [1.0, 0.25, 10.0], ..default });
+}
+
+#[test]
+fn wrong_texts_are_errors_with_their_key() {
+    let labels = "a JSON array of texts";
+    let size = "a whole number from 1 to 2048";
+    let three = "a JSON array of three numbers";
+    let cases = [
+        ("labels", r#"["a","b"]"#, "2 names", "3, one for each class"),
+        ("labels", r#"["a","b","c","d"]"#, "4 names", "3, one for each class"),
+        ("labels", "[]", "0 names", "3, one for each class"),
+        ("labels", "", "``", labels),
+        ("labels", "a, b, c", "`a, b, c`", labels),
+        ("labels", r#"["a","b",3]"#, r#"`["a","b",3]`"#, labels),
+        ("labels", r#"["a","b","c",]"#, r#"`["a","b","c",]`"#, labels),
+        ("labels", r#"["a","b","c"]]"#, r#"`["a","b","c"]]`"#, labels),
+        ("resize", "0", "`0`", size),
+        ("resize", "2049", "`2049`", size),
+        ("crop", "", "``", size),
+        ("crop", "-1", "`-1`", size),
+        ("crop", "99999999999999999999", "`99999999999999999999`", size),
+        ("crop", "224.0", "`224.0`", size),
+        ("crop", "224 ", "`224 `", size),
+        ("mean", "0.5", "`0.5`", three),
+        ("mean", "[0.5,0.5]", "`[0.5,0.5]`", three),
+        ("mean", "[0,0,0,0]", "`[0,0,0,0]`", three),
+        ("mean", "[0,0,NaN]", "`[0,0,NaN]`", three),
+        ("mean", "[0,0,-]", "`[0,0,-]`", three),
+        ("mean", "[0,0,00.5]", "`[0,0,00.5]`", three),
+        ("mean", "[0,0,1.]", "`[0,0,1.]`", three),
+        ("mean", "[0,0,.5]", "`[0,0,.5]`", three),
+        ("mean", "[0,0,1e]", "`[0,0,1e]`", three),
+        ("mean", "[0,0,+1]", "`[0,0,+1]`", three),
+        ("mean", "[0,0,\"1\"]", "`[0,0,\"1\"]`", three),
+        ("mean", "[0,0,1e39]", "inf", "a finite number"),
+        ("std", "[1,0,1]", "0", "a finite number other than 0"),
+        ("std", "[1,1,-1e999]", "-inf", "a finite number other than 0"),
+        ("mean", "[0,0,3e38]", "300000000000000000000000000000000000000 with std 0.225", "a pair"),
+        ("channels", "RGB", "`RGB`", "`rgb` or `bgr`"),
+        ("channels", "grey", "`grey`", "`rgb` or `bgr`"),
+    ];
+    for (key, text, found, expected) in cases {
+        let error = load(&[(&format!("shufflenet.{key}"), text)]).unwrap_err().to_string();
+        let start = format!("metadata `shufflenet.{key}` is {found}, expected {expected}");
+        assert!(error.starts_with(&start), "{key} {text}: {error}");
+    }
+    // However long the text is, the error is a line.
+    let long = format!("[{}", "é".repeat(100_000));
+    let error = load(&[("shufflenet.labels", &long)]).unwrap_err().to_string();
+    assert!(error.contains("éé…`, expected") && error.len() < 200, "{error}");
+}
+
+#[test]
+fn a_network_trained_on_bgr_gets_rgb() {
+    let mean = [0.1, 0.2, 0.3];
+    let texts = [("shufflenet.mean", "[0.1,0.2,0.3]"), ("shufflenet.channels", "bgr")];
+    let bgr = load(&texts).unwrap();
+    let rgb =
+        load(&[("shufflenet.mean", "[0.3,0.2,0.1]"), ("shufflenet.std", "[0.225,0.224,0.229]")]);
+    let rgb = rgb.unwrap();
+    assert_eq!(bgr.preprocessing().mean, mean);
+
+    let (first, rest) = bgr.layers().split_first().unwrap();
+    let (plain, plain_rest) = rgb.layers().split_first().unwrap();
+    assert!(rest == plain_rest && first.bias == plain.bias);
+    for (a, b) in first.weight.chunks(27).zip(plain.weight.chunks(27)) {
+        assert_eq!(a, [&b[18..], &b[9..18], &b[..9]].concat());
+        assert_ne!(a[..9], a[18..]);
+    }
+
+    // The same numbers reach the network as if the caller had exchanged the colours.
+    let logits = |model: Model, pixels: &[u8]| {
+        let options = SessionOptions { input_size: Some((9, 7)), ..SessionOptions::default() };
+        let mut session = Session::new(&Network::new(model).unwrap(), &options).unwrap();
+        let pixels = Pixels::new(pixels, 7, 9, 21, PixelFormat::Rgb).unwrap();
+        session.run(&[Input::Pixels(pixels)]).unwrap().logits().to_vec()
+    };
+    let pixels: Vec<u8> = (0..9 * 21).map(|i: u32| (i * i % 251) as u8).collect();
+    let exchanged: Vec<u8> = pixels.chunks(3).flat_map(|p| [p[2], p[1], p[0]]).collect();
+    let expected = logits(rgb, &exchanged);
+    let found = logits(bgr.clone(), &pixels);
+    assert!(
+        found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4),
+        "{found:?} {expected:?}"
+    );
+    let wrong = logits(bgr, &exchanged);
+    assert!(wrong.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-2), "{wrong:?}");
+}
+
+#[test]
+fn writing_keeps_all_of_it() {
+    let texts = ALL.map(|(key, text)| (key, if text == "rgb" { "bgr" } else { text }));
+    let file = with(&texts);
+    let state = StateDict::read(&file).unwrap();
+    let mut written = Vec::new();
+    state.write_safetensors(&mut written).unwrap();
+    let again = StateDict::read(&written).unwrap();
+    assert_eq!(again.metadata(), state.metadata());
+    assert!(again.metadata().iter().all(|(key, text)| texts.contains(&(key, text))));
+    assert_eq!(again.metadata().len(), texts.len());
+    assert_eq!(again.to_model().unwrap(), state.to_model().unwrap());
+}
+
+#[test]
+fn damage_is_an_error_or_a_model() {
+    let file = with(&ALL);
+    let end = file.windows(2).position(|pair| pair == b"},").unwrap();
+    let mut models = 0;
+    for at in 8..end {
+        for bit in 0..8 {
+            let mut bad = file.clone();
+            bad[at] ^= 1 << bit;
+            let Ok(state) = StateDict::read(&bad) else { continue };
+            let Ok(model) = state.to_model() else { continue };
+            assert!(matches!(model.labels().len(), 0 | 3));
+            Session::new(&Network::new(model.clone()).unwrap(), &SessionOptions::default())
+                .unwrap();
+            let mut written = Vec::new();
+            state.write_safetensors(&mut written).unwrap();
+            assert_eq!(weights::from_bytes(&written).unwrap(), model);
+            models += 1;
+        }
+    }
+    // Most of what is flipped is a letter of a label or of the provenance.
+    assert!((500..8 * end).contains(&models), "{models}");
+}
