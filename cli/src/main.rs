@@ -1,5 +1,6 @@
 //! Classifies pictures with ShuffleNet v2.
 
+mod checkpoints;
 mod classifier;
 mod commands;
 mod decode;
@@ -9,10 +10,11 @@ mod labels;
 mod network;
 mod picture_files;
 mod text;
+mod transfer;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{classify, convert, info, inspect};
+use commands::{classify, convert, download, info, inspect};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ enum Command {
     Info(info::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
+    Download(download::Arguments),
 }
 
 fn is_help(error: &clap::Error) -> bool {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Download(arguments) => download::run(&arguments),
     };
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! A network from what the user passed.
 
+use crate::checkpoints;
 use crate::failure::Failure;
 use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::{Network, weights};
@@ -10,8 +11,8 @@ pub fn cpu() -> Result<Cpu, Failure> {
     Cpu::from_env().map_err(|error| Failure::Error(format!("{MASK_VARIABLE}: {error}")))
 }
 
-/// Reads a file of weights and makes it ready for this CPU.
+/// Reads a file of weights, or the downloaded checkpoint of that name, and makes it ready for this CPU.
 pub fn load(path: &Path) -> Result<Network, Failure> {
     let cpu = cpu()?;
-    Ok(Network::for_cpu(weights::load(path)?, cpu))
+    Ok(Network::for_cpu(weights::load(checkpoints::file(path)?)?, cpu))
 }

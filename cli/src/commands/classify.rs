@@ -25,7 +25,7 @@ pub struct Arguments {
     /// JPEG, PNG or WebP files, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The model: safetensors or a PyTorch checkpoint
+    /// The model: safetensors or a PyTorch checkpoint, or the name of a downloaded one
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Class names, one a line [default: ImageNet's for 1000 classes, else numbers]

@@ -1,6 +1,7 @@
 //! `shufflenet convert`: any file of weights to safetensors.
 
 use super::print;
+use crate::checkpoints;
 use crate::failure::Failure;
 use crate::text::{grouped, printable};
 use shufflenet::weights::{self, StateDict};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 then a file of that name stays as it was."
 )]
 pub struct Arguments {
-    /// A PyTorch checkpoint (.pth), or safetensors
+    /// A PyTorch checkpoint (.pth) or safetensors, or the name of a downloaded model
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// The safetensors file to write
@@ -24,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (input, output) = (&arguments.input, &arguments.output);
+    let (input, output) = (&*checkpoints::file(&arguments.input)?, &arguments.output);
     let at = |path: &Path, error: &dyn std::fmt::Display| {
         Failure::Error(format!("{}: {error}", path.display()))
     };

@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod convert;
+pub mod download;
 pub mod info;
 pub mod inspect;
 

@@ -2,7 +2,7 @@ use crate::support::run;
 
 #[test]
 fn help_names_every_argument() {
-    let commands: [(&str, &[&str]); 4] = [
+    let commands: [(&str, &[&str]); 5] = [
         (
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
@@ -10,6 +10,7 @@ fn help_names_every_argument() {
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["<FILE>", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),
+        ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
     ];
     let all = run(["--help"]).success();
     for (command, arguments) in commands {
@@ -29,7 +30,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let usages: [&[&str]; 8] = [
+    let usages: [&[&str]; 11] = [
         &[],
         &["clasify"],
         &["classify"],
@@ -38,6 +39,9 @@ fn wrong_usage_is_exit_code_2() {
         &["inspect"],
         &["inspect", "a.safetensors", "--size", "3x4x5"],
         &["convert", "a.pth"],
+        &["download"],
+        &["download", "x3.0"],
+        &["download", "x1.0", "--mirror", "example.org"],
     ];
     for usage in usages {
         let run = run(usage);

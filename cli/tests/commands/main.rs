@@ -2,7 +2,9 @@
 
 mod classify;
 mod convert;
+mod download;
 mod help;
 mod info;
 mod inspect;
+mod server;
 mod support;
