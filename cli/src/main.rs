@@ -1,5 +1,6 @@
 //! Classifies pictures with ShuffleNet v2.
 
+mod checkpoints;
 mod classifier;
 mod commands;
 mod dataset;
@@ -15,10 +16,11 @@ mod progress;
 mod score;
 mod text;
 mod timing;
+mod transfer;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, classify, convert, evaluate, info, inspect};
+use commands::{bench, classify, convert, download, evaluate, info, inspect};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ enum Command {
     Info(info::Arguments),
     Inspect(inspect::Arguments),
     Convert(convert::Arguments),
+    Download(download::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Download(arguments) => download::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

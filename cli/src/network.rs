@@ -1,5 +1,6 @@
 //! A network from what the user passed.
 
+use crate::checkpoints;
 use crate::failure::Failure;
 use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::{Network, weights};
@@ -13,11 +14,12 @@ pub fn cpu() -> Result<Cpu, Failure> {
     Cpu::from_env().map_err(|error| Failure::Error(format!("{MASK_VARIABLE}: {error}")))
 }
 
-/// Reads a file of weights, or else the embedded ones, and makes them ready for this CPU.
+/// Reads a file of weights, or the downloaded checkpoint of that name, or else the embedded ones, and
+/// makes them ready for this CPU.
 pub fn load(path: Option<&Path>) -> Result<Network, Failure> {
     let cpu = cpu()?;
     let model = match path {
-        Some(path) => weights::load(path)?,
+        Some(path) => weights::load(checkpoints::file(path)?)?,
         None => weights::from_bytes(EMBEDDED)?,
     };
     Ok(Network::for_cpu(model, cpu))

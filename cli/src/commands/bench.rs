@@ -1,6 +1,7 @@
 //! `shufflenet bench`: how long whole images take here, or each kernel.
 
 use super::{print, print_json};
+use crate::checkpoints::Checkpoint;
 use crate::failure::Failure;
 use crate::kernel_bench;
 use crate::network;
@@ -27,7 +28,7 @@ sets the highest level."
 pub struct Arguments {
     /// The paper's widths to measure [default: all]
     #[arg(long, value_name = "V", conflicts_with = "weights")]
-    variant: Option<Variant>,
+    variant: Option<Checkpoint>,
     /// Measure this model instead: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -43,29 +44,6 @@ pub struct Arguments {
     /// Print lines of JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Variant {
-    #[value(name = "x0.5")]
-    X0_5,
-    #[value(name = "x1.0")]
-    X1_0,
-    #[value(name = "x1.5")]
-    X1_5,
-    #[value(name = "x2.0")]
-    X2_0,
-}
-
-impl Variant {
-    fn architecture(self) -> Architecture {
-        match self {
-            Variant::X0_5 => Architecture::X0_5,
-            Variant::X1_0 => Architecture::X1_0,
-            Variant::X1_5 => Architecture::X1_5,
-            Variant::X2_0 => Architecture::X2_0,
-        }
-    }
 }
 
 /// A model to measure.
@@ -132,9 +110,9 @@ fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
     let cpu = network::cpu()?;
     let variants = match &arguments.variant {
         Some(variant) => std::slice::from_ref(variant),
-        None => Variant::value_variants(),
+        None => Checkpoint::value_variants(),
     };
-    let subject = |variant: &Variant| {
+    let subject = |variant: &Checkpoint| {
         let architecture = variant.architecture();
         let network = Network::for_cpu(meaningless(architecture)?, cpu);
         Ok(Subject { name: architecture.name().to_owned(), network })

@@ -24,7 +24,8 @@ pub struct Arguments {
     /// JPEG, PNG or WebP files, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The model: safetensors or a PyTorch checkpoint [default: the embedded one, for clothing]
+    /// The model: safetensors, a PyTorch checkpoint, or the name of a downloaded one [default: the
+    /// embedded one, for clothing]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]

@@ -1,6 +1,7 @@
 //! `shufflenet convert`: any file of weights to safetensors.
 
 use super::print;
+use crate::checkpoints;
 use crate::failure::{self, Failure};
 use crate::text::{grouped, printable};
 use shufflenet::weights::{self, StateDict};
@@ -16,7 +17,7 @@ of batch norms, and in a training checkpoint all but the weights. OUT appears wh
 then a file of that name stays as it was."
 )]
 pub struct Arguments {
-    /// A PyTorch checkpoint (.pth), or safetensors
+    /// A PyTorch checkpoint (.pth) or safetensors, or the name of a downloaded model
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// The safetensors file to write
@@ -25,7 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (input, output) = (&arguments.input, &arguments.output);
+    let (input, output) = (&*checkpoints::file(&arguments.input)?, &arguments.output);
     let ending = output.extension().unwrap_or_default();
     if ["pth", "pt"].iter().any(|other| ending.eq_ignore_ascii_case(other)) {
         let message = "safetensors is written, expected another ending than .pth and .pt";

@@ -21,7 +21,7 @@ unit reads and writes are given as ranges without their ends: 0..58 are the firs
 reads those of the stage before."
 )]
 pub struct Arguments {
-    /// Safetensors or a PyTorch checkpoint [default: the embedded model]
+    /// Safetensors, a PyTorch checkpoint, or the name of a downloaded model [default: the embedded one]
     file: Option<PathBuf>,
     /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
     #[arg(long)]

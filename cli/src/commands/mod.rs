@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod classify;
 pub mod convert;
+pub mod download;
 pub mod evaluate;
 pub mod info;
 pub mod inspect;

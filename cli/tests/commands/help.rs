@@ -2,7 +2,7 @@ use crate::support::run;
 
 #[test]
 fn help_names_every_argument() {
-    let commands: [(&str, &[&str]); 5] = [
+    let commands: [(&str, &[&str]); 7] = [
         (
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
@@ -11,6 +11,11 @@ fn help_names_every_argument() {
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),
+        (
+            "bench",
+            &["--variant <", "--weights <", "--threads <", "--kernels", "--time <", "--json"],
+        ),
+        ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
     ];
     let all = run(["--help"]).success();
     for (command, arguments) in commands {
@@ -30,7 +35,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let usages: [&[&str]; 7] = [
+    let usages: [&[&str]; 12] = [
         &[],
         &["clasify"],
         &["classify"],
@@ -38,6 +43,11 @@ fn wrong_usage_is_exit_code_2() {
         &["classify", "a.png", "--top", "0"],
         &["inspect", "a.safetensors", "--size", "3x4x5"],
         &["convert", "a.pth"],
+        &["download"],
+        &["download", "x3.0"],
+        &["download", "x1.0", "--mirror", "example.org"],
+        &["bench", "--variant", "x1.0", "--weights", "a.safetensors"],
+        &["bench", "--kernels", "--threads", "2"],
     ];
     for usage in usages {
         let run = run(usage);

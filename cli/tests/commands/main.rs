@@ -1,9 +1,12 @@
 //! The program as a user calls it.
 
+mod bench;
 mod classify;
 mod convert;
+mod download;
 mod evaluate;
 mod help;
 mod info;
 mod inspect;
+mod server;
 mod support;

@@ -1,6 +1,7 @@
 //! What a core can do at most: multiply-adds in registers, and reading memory.
 
 use super::{Vector, unrolled};
+use std::hint::black_box;
 
 /// `rounds` times `SUMS` multiply-adds that do not wait for each other; returns some of what came out.
 ///
@@ -9,10 +10,14 @@ use super::{Vector, unrolled};
 #[inline(always)]
 pub(in crate::kernels) unsafe fn multiply_adds<V: Vector, const SUMS: usize>(rounds: usize) -> f32 {
     let mut out = [0.0; 16];
+    // Nothing that the compiler could compute, and all sums different.
+    let start: [f32; SUMS] = black_box(std::array::from_fn(|i| i as f32));
+    let numbers = black_box([0.999, 0.001]);
     // SAFETY: promised by the caller; no vector is longer than `out`.
     unsafe {
-        let (factor, term) = (V::splat(&0.999), V::splat(&0.001));
-        let mut sums = [V::splat(&1.0); SUMS];
+        let (factor, term) = (V::splat(&numbers[0]), V::splat(&numbers[1]));
+        let mut sums = [term; SUMS];
+        unrolled!(SUMS, |i| sums[i] = V::splat(&start[i]));
         for _ in 0..rounds {
             unrolled!(SUMS, |i| sums[i] = sums[i].multiply_add(factor, term));
         }
