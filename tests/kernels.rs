@@ -138,6 +138,13 @@ fn kernels(operation: Operation) -> Vec<&'static Kernel> {
     let kernels: Vec<_> =
         registry().iter().filter(|k| k.operation() == operation && k.runs_here()).collect();
     assert_eq!(kernels[0].level(), Level::Reference);
+    for level in common::demanded_levels() {
+        let exists = registry().iter().any(|k| k.operation() == operation && k.level() == level);
+        let runs = kernels.iter().any(|kernel| kernel.level() == level);
+        // Only pools and the fully connected layer may lack a level: they wait for memory.
+        let may_lack = matches!(operation, Operation::MaxPool | Operation::FullyConnected);
+        assert!(runs || may_lack && !exists, "{operation} was not tested at {level}");
+    }
     kernels
 }
 
@@ -208,11 +215,11 @@ fn assert_same(found: &[f32], definition: &[f32]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn pointwise(
-        seed: u64, rows in 0usize..14, inputs in 1usize..70, outputs in 1usize..70,
+        seed: u64, rows in 0usize..30, inputs in 1usize..70, outputs in 1usize..70,
         relu: bool, special: bool,
     ) {
         let mut random = Random(seed);
@@ -281,7 +288,7 @@ proptest! {
 
     #[test]
     fn depthwise(
-        seed: u64, height in 1usize..8, width in 1usize..12, channels in 1usize..40,
+        seed: u64, height in 1usize..8, width in 1usize..33, channels in 1usize..40,
         stride in 1usize..3, special: bool,
     ) {
         let mut random = Random(seed);
@@ -321,7 +328,7 @@ proptest! {
 
     #[test]
     fn stem(
-        seed: u64, height in 1usize..8, width in 1usize..12, channels in 1usize..40, special: bool,
+        seed: u64, height in 1usize..8, width in 1usize..50, channels in 1usize..40, special: bool,
     ) {
         let mut random = Random(seed);
         let (mut weights, bias) = (random.floats(channels * 27), random.floats(channels));

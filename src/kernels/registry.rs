@@ -177,12 +177,10 @@ static KERNELS: &[Kernel] = kernels! {
     #[cfg(target_arch = "x86_64")] f32_fc_1x64_avx2: Op::FullyConnected, Avx2, Matrix { layout: PANELS_16, run: avx2::fully_connected };
 
     #[cfg(target_arch = "x86_64")] f32_stem_8x32_avx512: Op::Stem, Avx512, Window(avx512::stem);
-    #[cfg(target_arch = "x86_64")] f32_maxpool3x3s2_avx512: Op::MaxPool, Avx512, Window(avx512::max_pool);
     #[cfg(target_arch = "x86_64")] f32_pw_13x32_avx512: Op::Pointwise, Avx512, Matrix { layout: PANELS_16, run: avx512::pointwise };
     #[cfg(target_arch = "x86_64")] f32_dw3x3s1_avx512: Op::Depthwise { stride: 1 }, Avx512, Window(avx512::depthwise_s1);
     #[cfg(target_arch = "x86_64")] f32_dw3x3s2_avx512: Op::Depthwise { stride: 2 }, Avx512, Window(avx512::depthwise_s2);
     #[cfg(target_arch = "x86_64")] f32_pwmean_13x32_avx512: Op::PointwiseMean, Avx512, MatrixMean { layout: PANELS_16, run: avx512::pointwise_mean };
-    #[cfg(target_arch = "x86_64")] f32_fc_1x64_avx512: Op::FullyConnected, Avx512, Matrix { layout: PANELS_16, run: avx512::fully_connected };
 
     #[cfg(target_arch = "aarch64")] f32_stem_3x24_neon: Op::Stem, Neon, Window(neon::stem);
     #[cfg(target_arch = "aarch64")] f32_maxpool3x3s2_neon: Op::MaxPool, Neon, Window(neon::max_pool);
@@ -220,7 +218,10 @@ mod tests {
         for operation in Operation::ALL {
             let reference = Cpu::detect().with_level(Level::Reference).unwrap();
             assert_eq!(select(reference, operation).level(), Level::Reference);
-            assert_eq!(select(Cpu::detect(), operation).level(), Cpu::detect().level());
+            // A level need not be faster at everything than the one below.
+            let level = Cpu::detect().level();
+            let expected = if level == Level::Avx512 { Level::Avx2..=level } else { level..=level };
+            assert!(expected.contains(&select(Cpu::detect(), operation).level()));
         }
     }
 

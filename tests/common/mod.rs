@@ -6,6 +6,7 @@ pub mod float64;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use shufflenet::cpu::Level;
 use shufflenet::model::{Architecture, Layer, Model};
 use shufflenet::weights;
 
@@ -103,4 +104,12 @@ pub fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
         if difference.is_nan() { f64::INFINITY } else { m.max(difference) }
     });
     if worst == 0.0 { 0.0 } else { worst / largest }
+}
+
+/// Levels after a comma each in the variable `SHUFFLENET_TEST_LEVELS`: a run that skips one fails, so
+/// that green never means absent.
+pub fn demanded_levels() -> Vec<Level> {
+    let names = std::env::var("SHUFFLENET_TEST_LEVELS").unwrap_or_default();
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| name.parse().unwrap()).collect()
 }

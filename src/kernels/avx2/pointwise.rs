@@ -1,4 +1,4 @@
-//! Pointwise convolution and the fully connected layer.
+//! Pointwise convolution, of all pixels or with their mean.
 
 use std::arch::x86_64::__m256;
 
@@ -8,6 +8,5 @@ crate::kernels::vector::pointwise_kernels! {
     tiles
         1 x [1 2 3 4 5 6]
         2 x [1 2 3 4 5 6]
-        3 x [1 2 3],
-    fully_connected [1 2 3 4 5 6 7 8]
+        3 x [1 2 3]
 }

@@ -1,4 +1,4 @@
-//! Pointwise convolution and the fully connected layer.
+//! Pointwise convolution, of all pixels or with their mean.
 
 use std::arch::x86_64::__m512;
 
@@ -7,6 +7,5 @@ crate::kernels::vector::pointwise_kernels! {
     __m512, width 16,
     tiles
         1 x [1 2 3 4 5 6 7 8 9 10 11 12 13]
-        2 x [1 2 3 4 5 6 7 8 9 10 11 12 13],
-    fully_connected [1 2 3 4]
+        2 x [1 2 3 4 5 6 7 8 9 10 11 12 13]
 }

@@ -1,4 +1,4 @@
-//! Pointwise convolution and the fully connected layer.
+//! Pointwise convolution, of all pixels or with their mean.
 
 use std::arch::aarch64::float32x4_t;
 
@@ -6,6 +6,5 @@ crate::kernels::vector::pointwise_kernels! {
     float32x4_t, width 8,
     tiles
         1 x [1 2 3 4 5 6 7 8]
-        2 x [1 2 3 4 5 6 7 8],
-    fully_connected [1 2 3 4 5 6 7 8]
+        2 x [1 2 3 4 5 6 7 8]
 }

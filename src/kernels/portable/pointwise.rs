@@ -1,10 +1,9 @@
-//! Pointwise convolution and the fully connected layer.
+//! Pointwise convolution, of all pixels or with their mean.
 
 use wide::f32x8;
 
 crate::kernels::vector::pointwise_kernels! {
     f32x8, width 8,
     tiles
-        1 x [1 2 3 4],
-    fully_connected [1 2 3 4]
+        1 x [1 2 3 4]
 }

@@ -4,6 +4,7 @@
 //! Whatever the vector, an output is the reference's chain of multiply-adds, in the same order.
 
 mod depthwise;
+mod fully_connected;
 mod max_pool;
 mod pointwise;
 pub(super) mod probe;
@@ -11,10 +12,9 @@ mod stem;
 mod tile;
 
 pub(super) use depthwise::{depthwise, depthwise_kernels};
+pub(super) use fully_connected::{fully_connected, fully_connected_kernel};
 pub(super) use max_pool::{max_pool, max_pool_kernel};
-pub(super) use pointwise::{
-    Block, Tiles, fully_connected, pointwise, pointwise_kernels, pointwise_mean,
-};
+pub(super) use pointwise::{Block, Tiles, pointwise, pointwise_kernels, pointwise_mean};
 pub(super) use probe::probes;
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 

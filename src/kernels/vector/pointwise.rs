@@ -6,18 +6,15 @@ use super::{Vector, even_pieces, ranges, unrolled};
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 
 /// Outputs in the widest block of panels.
-const MOST: usize = 64;
-
-/// Inputs in a block of the fully connected layer, as in the reference.
-const FC_BLOCK: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// Neighbouring outputs that are computed together: all of a panel or of a few.
 pub(in crate::kernels) struct Block<'a> {
-    args: &'a PointwiseArgs,
-    inputs: &'a [ColumnRange],
-    weights: *const f32,
-    bias: *const f32,
-    steps: WeightSteps,
+    pub(super) args: &'a PointwiseArgs,
+    pub(super) inputs: &'a [ColumnRange],
+    pub(super) weights: *const f32,
+    pub(super) bias: *const f32,
+    pub(super) steps: WeightSteps,
     /// Number of outputs, without padding.
     len: usize,
     /// The output's columns from the block's first on: they begin `used` columns into the first range.
@@ -26,7 +23,7 @@ pub(in crate::kernels) struct Block<'a> {
 }
 
 /// The blocks of a layer, in order.
-struct Blocks<'a> {
+pub(super) struct Blocks<'a> {
     args: &'a PointwiseArgs,
     /// The next output, and where it is stored.
     next: usize,
@@ -37,7 +34,7 @@ struct Blocks<'a> {
 impl<'a> Blocks<'a> {
     /// # Safety
     /// As for the kernel.
-    unsafe fn new(args: &'a PointwiseArgs) -> Blocks<'a> {
+    pub(super) unsafe fn new(args: &'a PointwiseArgs) -> Blocks<'a> {
         // SAFETY: promised by the caller.
         Blocks { args, next: 0, outputs: unsafe { ranges(&args.output) }, used: 0 }
     }
@@ -46,7 +43,7 @@ impl<'a> Blocks<'a> {
     ///
     /// # Safety
     /// As for the kernel.
-    unsafe fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
+    pub(super) unsafe fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
         let &Tiles { lanes, width, rows, .. } = tiles;
         let (args, n, most) = (self.args, self.next, rows.len());
         if n >= args.outputs {
@@ -95,7 +92,7 @@ impl Block<'_> {
     ///
     /// # Safety
     /// As for the kernel; the rows exist.
-    unsafe fn scatter(&self, row: usize, values: &[[f32; MOST]]) {
+    pub(super) unsafe fn scatter(&self, row: usize, values: &[[f32; MOST]]) {
         let (mut lane, mut used) = (0, self.used);
         for range in self.outputs {
             let len = (self.len - lane).min(range.len - used);
@@ -144,46 +141,10 @@ impl Block<'_> {
         }
     }
 
-    /// One row, added up as a fully connected layer's.
-    ///
     /// # Safety
     /// As for [`Block::tile`].
     #[inline(always)]
-    pub unsafe fn blocked_row<V: Vector, const VECTORS: usize>(&self, row: usize, to: *mut f32) {
-        // SAFETY: promised by the caller.
-        unsafe {
-            let mut sums = [V::zero(); VECTORS];
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = V::load(self.bias.add(j * V::LANES));
-            }
-            let zero = [[V::zero(); VECTORS]];
-            let mut block = zero;
-            let mut room = FC_BLOCK;
-            let input = self.args.input.data.add(row * self.args.input.stride);
-            let mut weights = self.weights;
-            for range in self.inputs {
-                let (mut inputs, mut left) = (input.add(range.start), range.len);
-                while left > 0 {
-                    if room == 0 {
-                        sums = added(sums, block[0]);
-                        (block, room) = (zero, FC_BLOCK);
-                    }
-                    let len = left.min(room);
-                    accumulate(&mut block, Segment { inputs, weights, len }, 0, self.steps);
-                    inputs = inputs.add(len);
-                    weights = weights.add(len * self.steps.input);
-                    left -= len;
-                    room -= len;
-                }
-            }
-            self.store([added(sums, block[0])], to, 0);
-        }
-    }
-
-    /// # Safety
-    /// As for [`Block::tile`].
-    #[inline(always)]
-    unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
         mut sums: [[V; VECTORS]; ROWS],
         to: *mut f32,
@@ -235,17 +196,6 @@ unsafe fn copy(from: &[f32], to: *mut f32) {
             }
         }
     }
-}
-
-/// # Safety
-/// The CPU has the vector's instructions.
-#[inline(always)]
-unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
-    for (a, b) in a.iter_mut().zip(b) {
-        // SAFETY: promised by the caller.
-        *a = unsafe { a.add(b) };
-    }
-    a
 }
 
 /// An instruction set's tiles, and what they take.
@@ -319,30 +269,12 @@ pub(in crate::kernels) unsafe fn pointwise_mean(args: &PointwiseMeanArgs, tiles:
     }
 }
 
-/// # Safety
-/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn), with these tiles' panels. A tile has one
-/// row, added up as a fully connected layer's.
-pub(in crate::kernels) unsafe fn fully_connected(args: &PointwiseArgs, tiles: &Tiles) {
-    // SAFETY: promised by the caller; the scratch has room for a row.
-    unsafe {
-        let mut blocks = Blocks::new(args);
-        while let Some((block, vectors)) = blocks.next(tiles) {
-            let mut scratch = [[0.0; MOST]];
-            for row in 0..args.rows {
-                (tiles.run)(&block, vectors, row, 1, scratch.as_mut_ptr().cast(), 0);
-                block.scatter(row, &scratch);
-            }
-        }
-    }
-}
-
 /// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
-/// tile, each from 1 on; and the numbers of vectors of the fully connected layer.
+/// tile, each from 1 on.
 macro_rules! pointwise_kernels {
     (
         $(#[$attribute:meta])* $vector:ty, width $width:literal,
-        tiles $($vectors:literal x [$($rows:literal)*])*,
-        fully_connected [$($fc_vectors:literal)*]
+        tiles $($vectors:literal x [$($rows:literal)*])*
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{self, Block, Tiles, Vector};
@@ -353,14 +285,6 @@ macro_rules! pointwise_kernels {
             width: $width,
             rows: &[$([$($rows),*].len()),*],
             run: tile,
-        };
-
-        static ROW: Tiles = Tiles {
-            lanes: <$vector>::LANES,
-            masks: <$vector>::MASKS,
-            width: $width,
-            rows: &[$({ let _: usize = $fc_vectors; 1 }),*],
-            run: blocked_row,
         };
 
         /// # Safety
@@ -386,28 +310,6 @@ macro_rules! pointwise_kernels {
         }
 
         /// # Safety
-        /// As for [`Block::blocked_row`].
-        $(#[$attribute])*
-        unsafe fn blocked_row(
-            block: &Block<'_>,
-            vectors: usize,
-            row: usize,
-            _rows: usize,
-            to: *mut f32,
-            _stride: usize,
-        ) {
-            match vectors {
-                $(
-                    // SAFETY: promised by the caller.
-                    $fc_vectors => unsafe {
-                        block.blocked_row::<$vector, $fc_vectors>(row, to);
-                    },
-                )*
-                _ => unreachable!("a row larger than the registers"),
-            }
-        }
-
-        /// # Safety
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise(args: &PointwiseArgs) {
             // SAFETY: promised by the caller.
@@ -419,13 +321,6 @@ macro_rules! pointwise_kernels {
         pub(in crate::kernels) unsafe extern "C" fn pointwise_mean(args: &PointwiseMeanArgs) {
             // SAFETY: promised by the caller.
             unsafe { vector::pointwise_mean(args, &TILES) }
-        }
-
-        /// # Safety
-        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
-        pub(in crate::kernels) unsafe extern "C" fn fully_connected(args: &PointwiseArgs) {
-            // SAFETY: promised by the caller.
-            unsafe { vector::fully_connected(args, &ROW) }
         }
     };
 }
