@@ -57,6 +57,32 @@ pub struct PointwiseArgs {
     pub relu: bool,
 }
 
+/// One tile of a pointwise convolution, for code in assembly: all rows and outputs that its name says, of
+/// which the outputs are one panel. Strides count elements.
+#[cfg(assembly)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct TileArgs {
+    /// Column 0 of the tile's first row of input.
+    pub input: *const f32,
+    /// From one row to the next.
+    pub input_stride: usize,
+    /// Columns of the input.
+    pub ranges: *const ColumnRange,
+    /// How many ranges.
+    pub range_count: usize,
+    /// The panel's weights.
+    pub weights: *const f32,
+    /// The panel's biases.
+    pub bias: *const f32,
+    /// Where the first row's outputs are stored, beside each other.
+    pub output: *mut f32,
+    /// From one row to the next.
+    pub output_stride: usize,
+    /// Whether `x > 0 ? x : 0` is applied.
+    pub relu: bool,
+}
+
 /// One output row of a 3x3 operation with padding 1: three image rows in, one out.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

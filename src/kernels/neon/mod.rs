@@ -2,6 +2,8 @@
 //!
 //! 32 registers: a tile of 8 rows times 2 vectors takes 16, four inputs of each row 8, weights the rest.
 
+#[cfg(assembly)]
+mod assembly;
 mod depthwise;
 mod fully_connected;
 mod max_pool;
@@ -9,6 +11,8 @@ mod pointwise;
 pub(super) mod probe;
 mod stem;
 
+#[cfg(assembly)]
+pub(super) use assembly::{pointwise_a55, pointwise_mean_a55};
 pub(super) use depthwise::{depthwise_s1, depthwise_s2};
 pub(super) use fully_connected::fully_connected;
 pub(super) use max_pool::max_pool;

@@ -3,6 +3,8 @@
 
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, even_pieces, ranges, unrolled};
+#[cfg(assembly)]
+use crate::kernels::args::TileArgs;
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 
 /// Outputs in the widest block of panels.
@@ -107,6 +109,23 @@ impl Block<'_> {
             if lane == self.len {
                 break;
             }
+        }
+    }
+
+    /// What [`Block::tile`] takes, for code in assembly.
+    #[cfg(assembly)]
+    pub fn tile_args(&self, row: usize, output: *mut f32, output_stride: usize) -> TileArgs {
+        let input = &self.args.input;
+        TileArgs {
+            input: input.data.wrapping_add(row * input.stride),
+            input_stride: input.stride,
+            ranges: input.ranges,
+            range_count: input.range_count,
+            weights: self.weights,
+            bias: self.bias,
+            output,
+            output_stride,
+            relu: self.args.relu,
         }
     }
 
@@ -279,7 +298,7 @@ macro_rules! pointwise_kernels {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{self, Block, Tiles, Vector};
 
-        static TILES: Tiles = Tiles {
+        pub(super) const TILES: Tiles = Tiles {
             lanes: <$vector>::LANES,
             masks: <$vector>::MASKS,
             width: $width,
@@ -290,7 +309,7 @@ macro_rules! pointwise_kernels {
         /// # Safety
         /// As for [`Block::tile`].
         $(#[$attribute])*
-        unsafe fn tile(
+        pub(super) unsafe fn tile(
             block: &Block<'_>,
             vectors: usize,
             row: usize,
@@ -313,14 +332,14 @@ macro_rules! pointwise_kernels {
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise(args: &PointwiseArgs) {
             // SAFETY: promised by the caller.
-            unsafe { vector::pointwise(args, &TILES) }
+            unsafe { vector::pointwise(args, const { &TILES }) }
         }
 
         /// # Safety
         /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise_mean(args: &PointwiseMeanArgs) {
             // SAFETY: promised by the caller.
-            unsafe { vector::pointwise_mean(args, &TILES) }
+            unsafe { vector::pointwise_mean(args, const { &TILES }) }
         }
     };
 }

@@ -1,0 +1,22 @@
+//! Compiles the kernels in assembly. Without a C compiler they are left out, and others take their place.
+
+use std::env;
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo:rustc-check-cfg=cfg(assembly)");
+    println!("cargo:rerun-if-changed=build.rs");
+    let target = |part| env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
+    // The files are for ELF and its calling convention.
+    if target("ARCH") != "aarch64" || !["linux", "android"].contains(&target("OS").as_str()) {
+        return;
+    }
+    let folder = PathBuf::from("kernels/aarch64");
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut build = cc::Build::new();
+    build.file(folder.join("f32_pw_8x8_neon_a55.S"));
+    match build.cargo_warnings(false).try_compile("shufflenet_kernels") {
+        Ok(()) => println!("cargo:rustc-cfg=assembly"),
+        Err(error) => println!("cargo:warning=kernels in assembly are left out: {error}"),
+    }
+}
