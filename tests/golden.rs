@@ -3,7 +3,8 @@
 mod common;
 
 use common::{float64, relative_error};
-use shufflenet::cpu::{Cpu, Level};
+use shufflenet::cpu::{CoreType, Cpu, Level};
+use shufflenet::kernels::registry;
 use shufflenet::model::Architecture;
 use shufflenet::{Activation, Input, Network, Session, SessionOptions};
 
@@ -16,11 +17,11 @@ fn stored(file: &str) -> Vec<f64> {
     bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
 }
 
-fn session(architecture: &Architecture, size: (usize, usize), level: Level, keep: bool) -> Session {
+fn session(architecture: &Architecture, size: (usize, usize), cpu: Cpu, keep: bool) -> Session {
     let network = Network::new(common::model(architecture)).unwrap();
     let options = SessionOptions {
         input_size: Some(size),
-        cpu: Some(Cpu::detect().with_level(level).unwrap()),
+        cpu: Some(cpu),
         keep_activations: keep,
         ..SessionOptions::default()
     };
@@ -51,11 +52,22 @@ fn logits_match(name: &str, architecture: Architecture, height: usize, width: us
     for level in common::demanded_levels() {
         assert!(levels.contains(&level), "this CPU has no {level}, which was to be tested");
     }
-    for level in levels {
-        let mut session = session(&architecture, (height, width), level, false);
+    // A level's kernels for any core, and those for one core type.
+    let cpus = levels.into_iter().flat_map(|level| {
+        let cpu = Cpu::detect().with_level(level).unwrap();
+        let cores = [CoreType::Big, CoreType::A53, CoreType::A55].into_iter();
+        let has_own = move |&core: &CoreType| {
+            let mut own =
+                registry().iter().filter(|k| k.level() == level && k.core() == Some(core));
+            core == CoreType::Big || own.next().is_some()
+        };
+        cores.filter(has_own).map(move |core| (level, cpu.with_core(core)))
+    });
+    for (level, cpu) in cpus {
+        let mut session = session(&architecture, (height, width), cpu, false);
         let output = session.run(&[Input::Nchw(&image)]).unwrap();
         let error = relative_error(output.logits(), &expected);
-        println!("{name} {height}x{width} {level}: {error:.1e}");
+        println!("{name} {height}x{width} {level} {}: {error:.1e}", cpu.core().name());
         assert!(error <= TOLERANCE, "{name} {height}x{width} {level}: {error:e}");
         if level != Level::Portable {
             let case = format!("{name} {height}x{width}");
@@ -104,7 +116,8 @@ const TAPS: [(&str, Activation); 6] = [
 fn every_tap_of_the_smallest_case() {
     let image = common::input(32, 32);
     for level in Level::available() {
-        let mut session = session(&Architecture::X0_5, (32, 32), level, true);
+        let mut session =
+            session(&Architecture::X0_5, (32, 32), Cpu::detect().with_level(level).unwrap(), true);
         session.run(&[Input::Nchw(&image)]).unwrap();
         for (name, activation) in TAPS {
             let (_, values) = session.activation(activation).unwrap();

@@ -12,14 +12,7 @@ use std::process::{Command, Stdio};
 fn worker() -> Command {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().and_then(Path::parent).unwrap().join("examples/latency_worker");
-    let prefix = format!("CARGO_TARGET_{}_", std::env::consts::ARCH.to_uppercase());
-    let is_runner = |name: &str| name.starts_with(&prefix) && name.ends_with("_RUNNER");
-    let runner = std::env::vars().find(|(name, value)| is_runner(name) && !value.is_empty());
-    let runner = runner.map_or(String::new(), |(_, value)| value);
-    let words: Vec<_> = runner.split_whitespace().map(Into::into).chain([program]).collect();
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    command
+    common::command(&program)
 }
 
 #[test]

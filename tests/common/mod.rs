@@ -7,8 +7,11 @@ pub mod float64;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use shufflenet::cpu::Level;
-use shufflenet::model::{Architecture, Layer, Model};
+use shufflenet::model::{Architecture, Layer, LayerWeights, Model};
 use shufflenet::weights;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
 
 fn fnv1a64(name: &str) -> u64 {
     let hash = |h: u64, &b: &u8| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -88,6 +91,37 @@ pub fn safetensors(architecture: &Architecture) -> Vec<u8> {
 /// The same as a model, through the loader.
 pub fn model(architecture: &Architecture) -> Model {
     weights::from_bytes(&safetensors(architecture)).unwrap()
+}
+
+/// An x0.5 of which nothing has a bias: tiny inputs make tiny outputs.
+pub fn without_bias() -> Model {
+    let architecture = Architecture::X0_5;
+    let layers = architecture.layers().into_iter().map(|layer| {
+        let shape = layer.weight_shape();
+        let bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+        let weight = formula(&layer.name, shape.iter().product(), -bound, bound);
+        LayerWeights { weight, bias: vec![0.0; layer.outputs] }
+    });
+    let preprocessing = architecture.default_preprocessing();
+    Model::new(architecture, layers.collect(), preprocessing).unwrap()
+}
+
+/// What cargo was told of this target in an environment variable, such as its `RUNNER`.
+pub fn target_variable(suffix: &str) -> Option<String> {
+    let prefix = format!("CARGO_TARGET_{}_", std::env::consts::ARCH.to_uppercase());
+    let suffix = format!("_{suffix}");
+    let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(&suffix);
+    let found = std::env::vars().find(|(name, value)| is_it(name) && !value.trim().is_empty());
+    found.map(|(_, value)| value)
+}
+
+/// A program built for the tests' target, under the same emulator.
+pub fn command(program: &Path) -> Command {
+    let runner = target_variable("RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace().map(OsStr::new).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
+    command
 }
 
 /// The bits of floats: equality that tells -0 from 0.
