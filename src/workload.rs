@@ -291,12 +291,12 @@ mod tests {
     fn every_layer_runs() {
         let list = workloads(&Architecture::X0_5, 33, 20);
         let mut bench = Workbench::new(&list, |op| select(Cpu::detect(), op)).unwrap();
-        for index in 0..list.len() {
+        for (index, workload) in list.iter().enumerate() {
             let split = bench.split;
             bench.memory[split..].fill(f32::NAN);
             bench.run(index).unwrap();
-            let first = list[index].output.ranges[0].start;
-            assert!(!bench.memory[split + first].is_nan(), "{}", list[index].layer);
+            let first = workload.output.ranges[0].start;
+            assert!(!bench.memory[split + first].is_nan(), "{}", workload.layer);
         }
         assert!(bench.run(list.len()).is_err());
     }
