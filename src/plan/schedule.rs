@@ -29,8 +29,10 @@ pub(crate) enum Bands {
     Unfused,
 }
 
-/// Floats that a band's scratch rows may take: most of a 32 KiB first-level data cache.
-const BAND_FLOATS: usize = 7 * 1024;
+/// Floats of scratch rows that fit most of a 32 KiB first-level data cache, and a share of a small second
+/// level beside weights and the stage.
+const FIRST_LEVEL: usize = 7 * 1024;
+const SECOND_LEVEL: usize = 48 * 1024;
 
 /// Stem convolution and max pool.
 #[derive(Clone, Debug)]
@@ -193,10 +195,22 @@ impl Allocator {
 }
 
 impl Bands {
-    /// Output rows in a band; `floats(rows)` is the scratch that a band of so many rows takes.
-    fn height(self, rows: usize, floats: impl Fn(usize) -> usize) -> usize {
+    /// Output rows in a band; `floats(rows)` is the scratch that a band of so many rows takes, and every
+    /// band reads all `weights`.
+    fn height(self, rows: usize, weights: usize, floats: impl Fn(usize) -> usize) -> usize {
+        // What comes from beyond the first level: the weights once a band, and scratch rows that do not
+        // fit it, written and read, dearer still where they do not fit the second either.
+        let cost = |band: &usize| {
+            let dearness = match floats(*band) {
+                scratch if scratch <= FIRST_LEVEL => 0,
+                scratch if scratch <= SECOND_LEVEL => 2,
+                _ => 8,
+            };
+            let moved = floats(rows).saturating_mul(dearness);
+            rows.div_ceil(*band).saturating_mul(weights).saturating_add(moved)
+        };
         match self {
-            Bands::Auto => (1..=rows).take_while(|&n| floats(n) <= BAND_FLOATS).last().unwrap_or(1),
+            Bands::Auto => (1..=rows).min_by_key(cost).unwrap_or(1),
             Bands::Rows(n) => n.clamp(1, rows),
             Bands::Unfused => rows,
         }
@@ -227,7 +241,8 @@ impl Schedule {
 
         let channels = architecture.stem_channels;
         let conv_rows = |band| volume([ring_rows(band, 2, conv[0]), conv[1], channels]);
-        let band = bands.height(pool[0], |band| conv_rows(band).saturating_add(9 * width));
+        let stem_floats = |band| conv_rows(band).saturating_add(9 * width);
+        let band = bands.height(pool[0], 27 * channels, stem_floats);
         let [image_ring, conv_ring] = allocator.scratch([9 * width, conv_rows(band)]);
         let mut input = allocator.buffer(0, lens[0]);
         let mut steps = vec![Step::Stem(StemStep {
@@ -258,7 +273,8 @@ impl Schedule {
                         ]
                     };
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
-                    let band = bands.height(rows, floats);
+                    let weights = half * (2 * inputs + half);
+                    let band = bands.height(rows, weights, floats);
                     let [ring, branch1_rows, branch2_rows] = allocator.scratch(scratch(band));
                     steps.push(Step::Downsample(DownsampleStep {
                         layer,
@@ -286,7 +302,7 @@ impl Schedule {
                         ]
                     };
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
-                    let band = bands.height(rows, floats);
+                    let band = bands.height(rows, 2 * half * half, floats);
                     let [ring, band_rows] = allocator.scratch(scratch(band));
                     steps.push(Step::Unit(UnitStep {
                         layer,

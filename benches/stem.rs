@@ -1,0 +1,15 @@
+//! The first convolution, and the max pool after it.
+//!
+//! `cargo bench --bench stem`; `-- avx2` measures kernels with that in their name.
+
+mod common;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use shufflenet::kernels::Operation;
+
+fn stem(criterion: &mut Criterion) {
+    common::kernels(criterion, &[Operation::Stem, Operation::MaxPool]);
+}
+
+criterion_group!(benches, stem);
+criterion_main!(benches);
