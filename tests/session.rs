@@ -173,7 +173,7 @@ fn the_arena_holds_bands_and_not_whole_layers() {
         Session::new(&network, &options).unwrap().arena_bytes()
     };
     // The first convolution's output alone would be 1.2 MB.
-    assert!(bytes(false) < 750_000, "{}", bytes(false));
+    assert!(bytes(false) < 900_000, "{}", bytes(false));
     assert!(bytes(true) > 3_000_000, "{}", bytes(true));
 }
 
