@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench network`
 
+#![allow(missing_docs)] // of what the macros make
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench pointwise`; `-- avx2` measures kernels with that in their name.
 
+#![allow(missing_docs)] // of what the macros make
+
 mod common;
 
 use criterion::{Criterion, criterion_group, criterion_main};
