@@ -7,8 +7,11 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(assembly)");
     println!("cargo:rerun-if-changed=build.rs");
     let target = |part| env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
-    // The files are for ELF and its calling convention.
-    if target("ARCH") != "aarch64" || !["linux", "android"].contains(&target("OS").as_str()) {
+    // The files are for ELF, its calling convention, 64-bit pointers and little-endian vectors.
+    let fits = target("ARCH") == "aarch64"
+        && ["linux", "android"].contains(&target("OS").as_str())
+        && (target("ENDIAN"), target("POINTER_WIDTH")) == ("little".into(), "64".into());
+    if !fits {
         return;
     }
     let folder = PathBuf::from("kernels/aarch64");

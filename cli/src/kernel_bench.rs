@@ -7,8 +7,8 @@ use crate::text::{Align, table};
 use crate::timing::Times;
 use serde::Serialize;
 use shufflenet::Network;
-use shufflenet::cpu::Level;
-use shufflenet::kernels::{Operation, limits, registry, select};
+use shufflenet::cpu::{Cpu, Level};
+use shufflenet::kernels::{Operation, limits, select};
 use shufflenet::workload::{Workbench, Workload, workloads};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -100,7 +100,7 @@ pub fn run(networks: &[(&str, &Network)], time: Duration, json: bool) -> Result<
             let mut lines: Vec<Line> = Vec::new();
             for (workload, times) in layers.iter().zip(&times) {
                 let seconds = times.median();
-                add(&mut lines, line(model, level, workload, seconds, &limits));
+                add(&mut lines, line(model, cpu, workload, seconds, &limits));
                 let sum = sums.entry(family(workload.operation)).or_default();
                 sum.macs += workload.macs() as f64;
                 sum.seconds += seconds;
@@ -160,15 +160,13 @@ fn family(operation: Operation) -> &'static str {
 
 fn line<'a>(
     model: &'a str,
-    level: Level,
+    cpu: Cpu,
     workload: &Workload,
     seconds: f64,
     limits: &Limits,
 ) -> Line<'a> {
     let operation = workload.operation;
-    // The one that it ran: of the level itself or, where that has none, of one below.
-    let cpu = shufflenet::cpu::Cpu::detect().with_level(level);
-    let kernel = cpu.map_or_else(|_| &registry()[0], |cpu| select(cpu, operation));
+    let kernel = select(cpu, operation);
     let pixels = match operation {
         Operation::PointwiseMean => &workload.input,
         _ => &workload.output,
@@ -176,7 +174,7 @@ fn line<'a>(
     let speed = workload.macs() as f64 / seconds;
     Line {
         model,
-        level: level.name(),
+        level: cpu.level().name(),
         kernel: kernel.name(),
         operation: operation.to_string(),
         size: pixels.size,

@@ -21,7 +21,7 @@ impl Region {
 /// How many rows a step computes before the next layer reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bands {
-    /// As many as fit a first-level cache.
+    /// As many as make the least move between caches.
     Auto,
     /// This many output rows, at least 1.
     Rows(usize),
@@ -33,6 +33,9 @@ pub(crate) enum Bands {
 /// level beside weights and the stage.
 const FIRST_LEVEL: usize = 7 * 1024;
 const SECOND_LEVEL: usize = 48 * 1024;
+
+/// Floats of scratch rows that no band of more than a row exceeds.
+const LARGEST: usize = 128 * 1024;
 
 /// Stem convolution and max pool.
 #[derive(Clone, Debug)]
@@ -209,8 +212,10 @@ impl Bands {
             let moved = floats(rows).saturating_mul(dearness);
             rows.div_ceil(*band).saturating_mul(weights).saturating_add(moved)
         };
+        // In large images bands stay small: scratch grows with the width alone.
+        let fits = |band: &usize| *band == 1 || floats(*band) <= LARGEST;
         match self {
-            Bands::Auto => (1..=rows).min_by_key(cost).unwrap_or(1),
+            Bands::Auto => (1..=rows).take_while(fits).min_by_key(cost).unwrap_or(1),
             Bands::Rows(n) => n.clamp(1, rows),
             Bands::Unfused => rows,
         }
@@ -349,6 +354,28 @@ mod tests {
                     assert!(next - oldest <= ring_rows(band, stride, height));
                 }
                 assert_eq!(next, height);
+            }
+        }
+    }
+
+    #[test]
+    fn bands_of_large_images_are_small() {
+        for (architecture, size) in [
+            (Architecture::X1_0, [2048, 2048]),
+            (Architecture::X2_0, [1080, 1920]),
+            (Architecture::X2_0, [224, 224]),
+        ] {
+            let plan = Plan::new(&architecture);
+            for step in Schedule::new(&architecture, &plan, size, Bands::Auto).steps {
+                let (band, scratch) = match step {
+                    Step::Stem(s) => (s.band, s.image_ring.len + s.conv_ring.len),
+                    Step::Downsample(s) => {
+                        (s.band, s.ring.len + s.branch1_rows.len + s.branch2_rows.len)
+                    }
+                    Step::Unit(s) => (s.band, s.ring.len + s.rows.len),
+                    Step::Head(_) => (1, 0),
+                };
+                assert!(band == 1 || scratch <= LARGEST, "{size:?}: {band} rows, {scratch}");
             }
         }
     }

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Measure this model instead: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// How many images to run at a time, each on one thread
+    /// How many images to run at a time, each on one thread; at most four for each CPU
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "kernels")]
     threads: NonZeroUsize,
     /// Measure each kernel by itself, at every level of instructions
@@ -69,6 +69,9 @@ struct Line<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let time = Duration::from_millis(arguments.time.get() as u64);
+    // Many more than there are CPUs would show nothing, and could not all be started.
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.threads.get().min(4 * cpus);
     let subjects = subjects(arguments)?;
     if arguments.kernels {
         let networks: Vec<_> = subjects.iter().map(|s| (s.name.as_str(), &s.network)).collect();
@@ -79,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(str::to_owned),
     ];
     for subject in &subjects {
-        let line = measure(subject, arguments.threads.get(), time)?;
+        let line = measure(subject, threads, time)?;
         if arguments.json {
             print_json(&line)?;
         }

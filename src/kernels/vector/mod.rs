@@ -70,7 +70,7 @@ pub(super) unsafe trait Vector: Copy {
         sum: Self,
     ) -> Self {
         // SAFETY: promised by the caller.
-        unsafe { Self::load(from.add(nth * stride)).multiply_add(factor, sum) }
+        unsafe { Self::load(from.wrapping_add(nth * stride)).multiply_add(factor, sum) }
     }
     /// `self * factor + sum`
     ///

@@ -40,7 +40,7 @@ impl WeightSteps {
 /// vectors of outputs.
 ///
 /// # Safety
-/// The segment's inputs and weights exist for every row and vector, and the CPU has the vector's
+/// The segment has at least one input; its inputs and weights exist for every row and vector, and the CPU has the vector's
 /// instructions.
 #[inline(always)]
 pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usize>(
@@ -57,7 +57,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
         for (i, group) in groups.iter_mut().enumerate() {
             *group = inputs.wrapping_add(3 * i * row_stride);
         }
-        let mut quads = [V::quad(inputs, 0, 0); ROWS];
+        let mut quads = [V::one(inputs, 0, 0); ROWS];
         for _ in 0..len / 4 {
             unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
             products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
