@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => None,
     };
     let choose = |operation| match kernel {
-        Some(kernel) if kernel.operation() == operation => kernel,
+        Some(kernel) if kernel.operation() == operation => Some(kernel),
         _ => select(Cpu::detect(), operation),
     };
     let (mut regions, mut macs) = (0, 0);

@@ -20,7 +20,7 @@ use crate::kernels::{
     Operation, Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut,
 };
 use crate::model::Architecture;
-use crate::plan::Plan;
+use crate::plan::{Bands, Plan, Schedule, Step};
 use std::sync::Arc;
 
 /// Columns of the matrix of an image's pixels.
@@ -35,8 +35,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    fn new([height, width]: [usize; 2], stride: usize, ranges: &[ColumnRange]) -> Columns {
-        Columns { size: [height, width], stride, ranges: ranges.to_vec() }
+    fn new(size: [usize; 2], stride: usize, ranges: &[ColumnRange]) -> Columns {
+        Columns { size, stride, ranges: ranges.to_vec() }
     }
 
     /// All columns of a matrix that has no others.
@@ -113,48 +113,59 @@ impl Workload {
 /// The layers of a network in the order in which they run, for images of that height and width in
 /// pixels, each at least 1.
 pub fn workloads(architecture: &Architecture, height: usize, width: usize) -> Vec<Workload> {
-    let halved = |[h, w]: [usize; 2]| [h.div_ceil(2), w.div_ceil(2)];
     let plan = Plan::new(architecture);
-    let mut list: Vec<Workload> = Vec::new();
-    let mut push = |layer: &str, operation, input: &Columns, output: &Columns, relu| {
-        let (layer, input, output) = (layer.to_owned(), input.clone(), output.clone());
-        list.push(Workload { layer, operation, input, output, relu });
+    let schedule = Schedule::new(architecture, &plan, [height, width], Bands::Rows(1));
+    let layers = architecture.layers();
+    let mut list = Vec::new();
+    let mut push = |layer: Option<usize>, operation, input: Columns, output: Columns| {
+        let layer = layer.map(|number| &layers[number]);
+        list.push(Workload {
+            layer: layer.map_or("maxpool", |layer| &layer.name).to_owned(),
+            operation,
+            input,
+            output,
+            relu: layer.is_some_and(|layer| layer.relu),
+        });
     };
-
-    let stem = architecture.stem_channels;
-    let conv = Columns::dense(halved([height, width]), stem);
-    push("conv1.0", Operation::Stem, &Columns::dense([height, width], 3), &conv, true);
-    let mut input = Columns::dense(halved(conv.size), stem);
-    push("maxpool", Operation::MaxPool, &conv, &input, false);
-
-    for (s, (stage, planned)) in architecture.stages.iter().zip(plan.stages()).enumerate() {
-        let half = stage.channels / 2;
-        for (u, unit) in planned.units.iter().enumerate() {
-            let stride = if u == 0 { 2 } else { 1 };
-            let depthwise = Operation::Depthwise { stride };
-            let size = if u == 0 { halved(input.size) } else { input.size };
-            let name = |branch: &str| format!("stage{}.{u}.branch{branch}", s + 2);
-            let stored = |ranges: &[ColumnRange]| Columns::new(size, stage.channels, ranges);
-            if u == 0 {
-                let rows = Columns::dense(size, input.channels());
-                push(&name("1.0"), depthwise, &input, &rows, false);
-                let output = stored(&unit.branch1_writes);
-                push(&name("1.2"), Operation::Pointwise, &rows, &output, true);
+    for step in schedule.steps {
+        match step {
+            Step::Stem(s) => {
+                let conv = Columns::dense(s.conv, s.channels);
+                push(Some(0), Operation::Stem, Columns::dense(s.image, 3), conv.clone());
+                push(None, Operation::MaxPool, conv, Columns::dense(s.pool, s.channels));
             }
-            let read = Columns::new(input.size, input.stride, &unit.reads);
-            let (expanded, rows) = (Columns::dense(input.size, half), Columns::dense(size, half));
-            push(&name("2.0"), Operation::Pointwise, &read, &expanded, true);
-            push(&name("2.3"), depthwise, &expanded, &rows, false);
-            let output = stored(&unit.branch2_writes);
-            push(&name("2.5"), Operation::Pointwise, &rows, &output, true);
-            input = Columns::dense(size, stage.channels);
+            Step::Downsample(s) => {
+                let depthwise = Operation::Depthwise { stride: 2 };
+                let read = Columns::new(s.input_size, s.inputs, &s.reads);
+                let stored = |ranges| Columns::new(s.output_size, s.outputs, ranges);
+                let rows = Columns::dense(s.output_size, s.inputs);
+                push(Some(s.layer), depthwise, read.clone(), rows.clone());
+                let output = stored(&s.branch1_writes);
+                push(Some(s.layer + 1), Operation::Pointwise, rows, output);
+                let expanded = Columns::dense(s.input_size, s.half);
+                push(Some(s.layer + 2), Operation::Pointwise, read, expanded.clone());
+                let rows = Columns::dense(s.output_size, s.half);
+                push(Some(s.layer + 3), depthwise, expanded, rows.clone());
+                let output = stored(&s.branch2_writes);
+                push(Some(s.layer + 4), Operation::Pointwise, rows, output);
+            }
+            Step::Unit(s) => {
+                let stage = |ranges| Columns::new(s.size, s.columns, ranges);
+                let half = Columns::dense(s.size, s.half);
+                push(Some(s.layer), Operation::Pointwise, stage(&s.reads), half.clone());
+                let depthwise = Operation::Depthwise { stride: 1 };
+                push(Some(s.layer + 1), depthwise, half.clone(), half.clone());
+                push(Some(s.layer + 2), Operation::Pointwise, half, stage(&s.writes));
+            }
+            Step::Head(s) => {
+                let features = Columns::dense([1, 1], s.features);
+                let input = Columns::dense(s.size, s.columns);
+                push(Some(s.layer), Operation::PointwiseMean, input, features.clone());
+                let logits = Columns::dense([1, 1], architecture.classes);
+                push(Some(s.layer + 1), Operation::FullyConnected, features, logits);
+            }
         }
     }
-
-    let features = Columns::dense([1, 1], architecture.feature_channels);
-    push("conv5.0", Operation::PointwiseMean, &input, &features, true);
-    let logits = Columns::dense([1, 1], architecture.classes);
-    push("fc", Operation::FullyConnected, &features, &logits, false);
     list
 }
 
@@ -206,7 +217,7 @@ fn value(index: usize) -> f32 {
 /// read one buffer and write another, as a network's do: run in their order, they find the caches as
 /// a network leaves them.
 pub struct Workbench {
-    layers: Vec<(Workload, Bound)>,
+    layers: Vec<(Workload, &'static Kernel, Bound)>,
     /// The input, and from `split` on the output.
     memory: AlignedFloats,
     split: usize,
@@ -225,10 +236,13 @@ impl Workbench {
     /// [`Error::Argument`] for a kernel of another operation, or one that this CPU cannot run.
     pub fn new(
         workloads: &[Workload],
-        choose: impl Fn(Operation) -> &'static Kernel,
+        choose: impl Fn(Operation) -> Option<&'static Kernel>,
     ) -> Result<Workbench, Error> {
         let bind = |workload: &Workload| {
-            Ok((workload.clone(), Bound::new(workload, choose(workload.operation))?))
+            let operation = workload.operation;
+            let kernel = choose(operation).filter(|kernel| kernel.operation() == operation);
+            let kernel = kernel.ok_or_else(|| Error::argument("kernel", "another's", operation))?;
+            Ok((workload.clone(), kernel, Bound::new(workload, kernel)?))
         };
         let largest = |floats: fn(&Workload) -> usize| workloads.iter().map(floats).max();
         let input = largest(|w| w.input.floats()).unwrap_or(0);
@@ -242,13 +256,18 @@ impl Workbench {
         Ok(Workbench { layers, memory, split })
     }
 
+    /// The kernel of a layer by its number in the list.
+    pub fn kernel(&self, index: usize) -> Option<&'static Kernel> {
+        self.layers.get(index).map(|&(_, kernel, _)| kernel)
+    }
+
     /// Runs a layer by its number in the list.
     ///
     /// # Errors
     /// [`Error::Argument`] when there is no such layer.
     pub fn run(&mut self, index: usize) -> Result<(), Error> {
         let count = self.layers.len();
-        let Some((Workload { input, output, .. }, bound)) = self.layers.get(index) else {
+        let Some((Workload { input, output, .. }, _, bound)) = self.layers.get(index) else {
             return Err(Error::argument("layer", index, format!("less than {count}")));
         };
         let width = input.size[1];
@@ -299,5 +318,7 @@ mod tests {
             assert!(!bench.memory[split + first].is_nan(), "{}", workload.layer);
         }
         assert!(bench.run(list.len()).is_err());
+        let depthwise = select(Cpu::detect(), Operation::Depthwise { stride: 2 });
+        assert!(Workbench::new(&list, |_| depthwise).is_err());
     }
 }

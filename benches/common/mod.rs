@@ -37,7 +37,7 @@ pub fn kernels(criterion: &mut Criterion, operations: &[Operation]) {
                 continue;
             }
             let one = std::slice::from_ref(layer);
-            let mut bench = Workbench::new(one, |_| kernel).unwrap();
+            let mut bench = Workbench::new(one, |_| Some(kernel)).unwrap();
             let best = Cell::new(f64::INFINITY);
             group.bench_function(kernel.name(), |bencher| {
                 bencher.iter_custom(|count| {

@@ -9,6 +9,12 @@ use std::thread::available_parallelism;
 /// More threads on a CPU would only take memory.
 const THREADS_PER_CPU: usize = 4;
 
+/// As many threads as were asked for, but not more than can help; without a wish one for each CPU.
+pub fn threads(asked: Option<NonZeroUsize>) -> usize {
+    let cpus = available_parallelism().map_or(1, usize::from);
+    asked.map_or(cpus, |asked| asked.get().min(THREADS_PER_CPU * cpus))
+}
+
 /// One thread's share: a session, and what leads from a picture to its input.
 pub struct Classifier {
     session: Session,
@@ -27,15 +33,13 @@ impl Classifier {
         })
     }
 
-    /// One for each thread: as many as were asked for, or as there are CPUs, but not more than pictures.
+    /// One for each thread, but not more than pictures.
     pub fn several(
         network: &Network,
-        threads: Option<NonZeroUsize>,
+        asked: Option<NonZeroUsize>,
         pictures: usize,
     ) -> Result<Vec<Classifier>, shufflenet::Error> {
-        let cpus = available_parallelism().map_or(1, usize::from);
-        let threads = threads.map_or(cpus, |asked| asked.get().min(THREADS_PER_CPU * cpus));
-        (0..threads.min(pictures)).map(|_| Classifier::new(network)).collect()
+        (0..threads(asked).min(pictures)).map(|_| Classifier::new(network)).collect()
     }
 
     /// The logit of each class.

@@ -7,8 +7,8 @@ use crate::text::{Align, table};
 use crate::timing::Times;
 use serde::Serialize;
 use shufflenet::Network;
-use shufflenet::cpu::{Cpu, Level};
-use shufflenet::kernels::{Operation, limits, select};
+use shufflenet::cpu::Level;
+use shufflenet::kernels::{Kernel, Operation, limits, select};
 use shufflenet::workload::{Workbench, Workload, workloads};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -26,23 +26,17 @@ struct Limits {
 
 impl Limits {
     fn measure(level: Level) -> Limits {
-        let best = |work: f64, mut run: Box<dyn FnMut() + '_>| {
-            let times = Times::measure(Duration::from_millis(30), || {
-                run();
-                Ok::<_, ()>(())
-            });
-            work / times.map_or(f64::INFINITY, |times| times.min())
-        };
-        let macs = limits::multiply_adds(level, 1 << 20);
-        let run = Box::new(|| _ = limits::multiply_adds(level, 1 << 20));
+        const MACS: u64 = 1 << 20;
+        let macs = limits::multiply_adds(level, MACS);
+        let macs_per_second = best(macs as f64, || _ = limits::multiply_adds(level, MACS));
         let memory = vec![1.0_f32; FOOTPRINTS[FOOTPRINTS.len() - 1] / 4];
         let bytes_per_second = FOOTPRINTS.map(|bytes| {
             // Small ones several times, for the clock is coarse.
             let repeats = (1 << 20) / bytes.min(1 << 20);
-            let run = || (0..repeats).for_each(|_| limits::read(level, &memory[..bytes / 4]));
-            best((repeats * bytes) as f64, Box::new(run))
+            let read = || (0..repeats).for_each(|_| limits::read(level, &memory[..bytes / 4]));
+            best((repeats * bytes) as f64, read)
         });
-        Limits { macs_per_second: best(macs as f64, run), bytes_per_second }
+        Limits { macs_per_second, bytes_per_second }
     }
 
     /// The least time that a layer can take.
@@ -52,6 +46,15 @@ impl Limits {
         let bandwidth = self.bytes_per_second[footprint.unwrap_or(FOOTPRINTS.len() - 1)];
         (workload.macs() as f64 / self.macs_per_second).max(bytes as f64 / bandwidth)
     }
+}
+
+/// Work in a second, at best.
+fn best(work: f64, mut run: impl FnMut()) -> f64 {
+    let times = Times::measure(Duration::from_millis(30), || {
+        run();
+        Ok::<_, ()>(())
+    });
+    work / times.map_or(f64::INFINITY, |times| times.min())
 }
 
 /// Layers of one shape in one model.
@@ -97,14 +100,20 @@ pub fn run(networks: &[(&str, &Network)], time: Duration, json: bool) -> Result<
             let layers = workloads(network.architecture(), crop, crop);
             let mut bench = Workbench::new(&layers, |operation| select(cpu, operation))?;
             let times = measure(&mut bench, layers.len(), time)?;
-            let mut lines: Vec<Line> = Vec::new();
-            for (workload, times) in layers.iter().zip(&times) {
+            let mut groups: Vec<Group> = Vec::new();
+            for (index, (layer, times)) in layers.iter().zip(&times).enumerate() {
+                let Some(kernel) = bench.kernel(index) else { continue };
                 let seconds = times.median();
-                add(&mut lines, line(model, cpu, workload, seconds, &limits));
-                let sum = sums.entry(family(workload.operation)).or_default();
-                sum.macs += workload.macs() as f64;
+                match groups.iter_mut().find(|group| group.is_of(kernel, layer)) {
+                    Some(group) => group.seconds.push(seconds),
+                    None => groups.push(Group { kernel, layer, seconds: vec![seconds] }),
+                }
+                let sum = sums.entry(family(layer.operation)).or_default();
+                sum.macs += layer.macs() as f64;
                 sum.seconds += seconds;
             }
+            let line = |group: &Group| group.line(model, level, &limits);
+            let lines: Vec<Line> = groups.iter().map(line).collect();
             if json {
                 lines.iter().try_for_each(print_json)?;
             } else {
@@ -158,52 +167,43 @@ fn family(operation: Operation) -> &'static str {
     }
 }
 
-fn line<'a>(
-    model: &'a str,
-    cpu: Cpu,
-    workload: &Workload,
-    seconds: f64,
-    limits: &Limits,
-) -> Line<'a> {
-    let operation = workload.operation;
-    let kernel = select(cpu, operation);
-    let pixels = match operation {
-        Operation::PointwiseMean => &workload.input,
-        _ => &workload.output,
-    };
-    let speed = workload.macs() as f64 / seconds;
-    Line {
-        model,
-        level: cpu.level().name(),
-        kernel: kernel.name(),
-        operation: operation.to_string(),
-        size: pixels.size,
-        inputs: workload.input.channels(),
-        outputs: workload.output.channels(),
-        layers: 1,
-        microseconds: 1e6 * seconds,
-        macs: workload.macs(),
-        gmacs_per_second: speed / 1e9,
-        peak_share: speed / limits.macs_per_second,
-        roofline_share: limits.seconds(workload) / seconds,
-    }
+/// Layers of one shape, and the time of each.
+struct Group<'a> {
+    kernel: &'static Kernel,
+    layer: &'a Workload,
+    seconds: Vec<f64>,
 }
 
-/// Adds a layer to the line of its shape.
-fn add<'a>(lines: &mut Vec<Line<'a>>, new: Line<'a>) {
-    let shape = |l: &Line| (l.kernel, l.size, l.inputs, l.outputs);
-    let Some(line) = lines.iter_mut().find(|line| shape(line) == shape(&new)) else {
-        return lines.push(new);
-    };
-    // Shares and speeds of the average time.
-    let layers = line.layers as f64;
-    let average = (layers * line.microseconds + new.microseconds) / (layers + 1.0);
-    let slower = line.microseconds / average;
-    line.gmacs_per_second *= slower;
-    line.peak_share *= slower;
-    line.roofline_share *= slower;
-    line.microseconds = average;
-    line.layers += 1;
+impl Group<'_> {
+    fn is_of(&self, kernel: &Kernel, layer: &Workload) -> bool {
+        let shape =
+            |layer: &Workload| (layer.input.size, layer.input.channels(), layer.output.channels());
+        self.kernel.name() == kernel.name() && shape(self.layer) == shape(layer)
+    }
+
+    fn line<'m>(&self, model: &'m str, level: Level, limits: &Limits) -> Line<'m> {
+        let (layer, layers) = (self.layer, self.seconds.len());
+        let seconds = self.seconds.iter().sum::<f64>() / layers as f64;
+        let speed = layer.macs() as f64 / seconds;
+        Line {
+            model,
+            level: level.name(),
+            kernel: self.kernel.name(),
+            operation: layer.operation.to_string(),
+            size: match layer.operation {
+                Operation::PointwiseMean => layer.input.size,
+                _ => layer.output.size,
+            },
+            inputs: layer.input.channels(),
+            outputs: layer.output.channels(),
+            layers,
+            microseconds: 1e6 * seconds,
+            macs: layer.macs(),
+            gmacs_per_second: speed / 1e9,
+            peak_share: speed / limits.macs_per_second,
+            roofline_share: limits.seconds(layer) / seconds,
+        }
+    }
 }
 
 fn for_people(model: &str, level: Level, lines: &[Line<'_>]) -> String {

@@ -4,7 +4,7 @@ use crate::checkpoints;
 use crate::failure::Failure;
 use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::{Network, weights};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The model that the program carries: Fashion-MNIST, made by `training/`.
 const EMBEDDED: &[u8] = include_bytes!("../models/fashion-mnist-x0_5.safetensors");
@@ -12,6 +12,21 @@ const EMBEDDED: &[u8] = include_bytes!("../models/fashion-mnist-x0_5.safetensors
 /// This CPU, as far as `SHUFFLENET_CPU` lets it be used.
 pub fn cpu() -> Result<Cpu, Failure> {
     Cpu::from_env().map_err(|error| Failure::Error(format!("{MASK_VARIABLE}: {error}")))
+}
+
+/// The model that a command works with.
+#[derive(clap::Args)]
+pub struct Weights {
+    /// The model: safetensors, a PyTorch checkpoint, or the name of a downloaded one [default: the
+    /// embedded one, for clothing]
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+}
+
+impl Weights {
+    pub fn load(&self) -> Result<Network, Failure> {
+        load(self.weights.as_deref())
+    }
 }
 
 /// Reads a file of weights, or the downloaded checkpoint of that name, or else the embedded ones, and

@@ -36,6 +36,18 @@
     fmla \sum1\().4s, \w1\().4s, v\row\().s[\lane]
 .endm
 
+// One input of all rows, with nothing beside.
+.macro rows lane, w0, w1
+    row 0, v16, v17, \lane, \w0, \w1
+    row 1, v18, v19, \lane, \w0, \w1
+    row 2, v20, v21, \lane, \w0, \w1
+    row 3, v22, v23, \lane, \w0, \w1
+    row 4, v24, v25, \lane, \w0, \w1
+    row 5, v26, v27, \lane, \w0, \w1
+    row 6, v28, v29, \lane, \w0, \w1
+    row 7, v30, v31, \lane, \w0, \w1
+.endm
+
 // Two inputs of all rows. \ahead is 1 where the next pair is loaded ahead.
 .macro pair ahead
     row 0, v16, v17, 0, v8, v9,   ldr d10, [x3]
@@ -67,15 +79,13 @@
     row 7, v30, v31, 1, v10, v11
     ldr d7, [x11], 8
 .else
-    row 0, v16, v17, 1, v10, v11
-    row 1, v18, v19, 1, v10, v11
-    row 2, v20, v21, 1, v10, v11
-    row 3, v22, v23, 1, v10, v11
-    row 4, v24, v25, 1, v10, v11
-    row 5, v26, v27, 1, v10, v11
-    row 6, v28, v29, 1, v10, v11
-    row 7, v30, v31, 1, v10, v11
+    rows 1, v10, v11
 .endif
+.endm
+
+.macro store sum0, sum1
+    stp \sum0, \sum1, [x13]
+    add x13, x13, x14
 .endm
 
     .text
@@ -91,20 +101,12 @@ shufflenet_f32_pw_8x8_neon_a55:
     ldp x3, x13, [x0, ARGS_WEIGHTS]
     lsl x16, x16, 2
     ldp q16, q17, [x13]             // every row's sums start at the bias
-    mov v18.16b, v16.16b
-    mov v19.16b, v17.16b
-    mov v20.16b, v16.16b
-    mov v21.16b, v17.16b
-    mov v22.16b, v16.16b
-    mov v23.16b, v17.16b
-    mov v24.16b, v16.16b
-    mov v25.16b, v17.16b
-    mov v26.16b, v16.16b
-    mov v27.16b, v17.16b
-    mov v28.16b, v16.16b
-    mov v29.16b, v17.16b
-    mov v30.16b, v16.16b
-    mov v31.16b, v17.16b
+    .irp n, 18, 20, 22, 24, 26, 28, 30
+    mov v\n\().16b, v16.16b
+    .endr
+    .irp n, 19, 21, 23, 25, 27, 29, 31
+    mov v\n\().16b, v17.16b
+    .endr
 
 .Lrange:
     cbz x2, .Lfinish
@@ -150,14 +152,7 @@ shufflenet_f32_pw_8x8_neon_a55:
     ldr s5, [x9]
     ldr s6, [x10]
     ldr s7, [x11]
-    row 0, v16, v17, 0, v8, v9
-    row 1, v18, v19, 0, v8, v9
-    row 2, v20, v21, 0, v8, v9
-    row 3, v22, v23, 0, v8, v9
-    row 4, v24, v25, 0, v8, v9
-    row 5, v26, v27, 0, v8, v9
-    row 6, v28, v29, 0, v8, v9
-    row 7, v30, v31, 0, v8, v9
+    rows 0, v8, v9
     b .Lrange
 
 .Lfinish:
@@ -171,21 +166,14 @@ shufflenet_f32_pw_8x8_neon_a55:
     fmaxnm v\n\().4s, v\n\().4s, v0.4s
     .endr
 .Lstore:
-    stp q16, q17, [x13]
-    add x13, x13, x14
-    stp q18, q19, [x13]
-    add x13, x13, x14
-    stp q20, q21, [x13]
-    add x13, x13, x14
-    stp q22, q23, [x13]
-    add x13, x13, x14
-    stp q24, q25, [x13]
-    add x13, x13, x14
-    stp q26, q27, [x13]
-    add x13, x13, x14
-    stp q28, q29, [x13]
-    add x13, x13, x14
-    stp q30, q31, [x13]
+    store q16, q17
+    store q18, q19
+    store q20, q21
+    store q22, q23
+    store q24, q25
+    store q26, q27
+    store q28, q29
+    store q30, q31
     ldp d10, d11, [sp, 16]
     ldp d8, d9, [sp], 32
     ret

@@ -3,53 +3,41 @@
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::portable;
+use super::vector::Probe;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::cpu::Level;
-use std::hint::black_box;
+
+/// `None` where this CPU lacks the level, and for the reference, which has no vectors.
+fn probe(level: Level) -> Option<Probe> {
+    match level {
+        _ if !level.is_available() => None,
+        Level::Portable => Some(portable::PROBE),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => Some(avx2::PROBE),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => Some(avx512::PROBE),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => Some(neon::PROBE),
+        _ => None,
+    }
+}
 
 /// Does multiply-adds in registers, at least `count` of them, and returns how many; 0 where this CPU
 /// lacks the level, and for the reference, which has no vectors.
 pub fn multiply_adds(level: Level, count: u64) -> u64 {
-    if !level.is_available() {
-        return 0;
-    }
+    let Some(Probe { round, multiply_adds, .. }) = probe(level) else { return 0 };
+    let rounds = count.div_ceil(round as u64);
     // SAFETY: the CPU has the level's instructions.
-    let run = |round: usize, run: unsafe fn(usize) -> f32| unsafe {
-        let rounds = count.div_ceil(round as u64);
-        black_box(run(black_box(rounds as usize)));
-        rounds * round as u64
-    };
-    match level {
-        Level::Portable => run(portable::probe::ROUND, portable::probe::multiply_adds),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => run(avx2::probe::ROUND, avx2::probe::multiply_adds),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => run(avx512::probe::ROUND, avx512::probe::multiply_adds),
-        #[cfg(target_arch = "aarch64")]
-        Level::Neon => run(neon::probe::ROUND, neon::probe::multiply_adds),
-        _ => 0,
-    }
+    unsafe { multiply_adds(rounds as usize) };
+    rounds * round as u64
 }
 
 /// Reads memory in order, with the vectors of a level; does nothing where this CPU lacks the level, and
 /// for the reference.
 pub fn read(level: Level, data: &[f32]) {
-    if !level.is_available() {
-        return;
+    if let Some(Probe { read, .. }) = probe(level) {
+        // SAFETY: the CPU has the level's instructions.
+        unsafe { read(data) };
     }
-    // SAFETY: the CPU has the level's instructions.
-    let sum = unsafe {
-        match level {
-            Level::Portable => portable::probe::read(data),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2::probe::read(data),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512::probe::read(data),
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => neon::probe::read(data),
-            _ => 0.0,
-        }
-    };
-    black_box(sum);
 }

@@ -1,7 +1,7 @@
 //! Pointwise convolution and the fully connected layer: matrices times rows.
 
 use super::args::{PointwiseArgs, PointwiseFn, PointwiseMeanArgs, PointwiseMeanFn};
-use super::registry::{Function, Kernel, Operation, select};
+use super::registry::{Function, Kernel, Operation, select_known};
 use super::{Layout, Matrix, View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
@@ -24,7 +24,7 @@ fn packed(
     weights: &[f32],
     bias: &[f32],
 ) -> Result<(&'static Kernel, Arc<Matrix>), Error> {
-    let kernel = select(cpu, operation);
+    let kernel = select_known(cpu, operation);
     let layout = kernel.layout().unwrap_or(Layout::RowMajor);
     Ok((kernel, Arc::new(Matrix::new(layout, inputs, outputs, weights, bias)?)))
 }

@@ -25,11 +25,14 @@ mod registry;
 mod vector;
 mod view;
 mod window_ops;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use args::ColumnRange;
 pub(crate) use layout::AlignedFloats;
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
+pub(crate) use registry::select_known;
 pub use registry::{Kernel, Operation, registry, select};
 pub use view::{View, ViewMut};
 pub use window_ops::{Depthwise3x3, MaxPool3x3, StemConvolution, Taps, Window};

@@ -199,16 +199,21 @@ pub fn registry() -> &'static [Kernel] {
 }
 
 /// The kernel that a CPU uses for an operation: of those that it may run, the one of the highest level,
-/// and of these one for its core type before one for any.
-pub fn select(cpu: Cpu, operation: Operation) -> &'static Kernel {
+/// and of these one for its core type before one for any. `None` for a depthwise stride other than 1
+/// and 2.
+pub fn select(cpu: Cpu, operation: Operation) -> Option<&'static Kernel> {
     let fits = |kernel: &&Kernel| {
         kernel.operation == operation
             && kernel.level <= cpu.level()
             && kernel.core.is_none_or(|core| core == cpu.core())
     };
-    let best = KERNELS.iter().filter(fits).max_by_key(|k| (k.level, k.core.is_some()));
+    KERNELS.iter().filter(fits).max_by_key(|k| (k.level, k.core.is_some()))
+}
+
+/// The same for an operation of a network.
+pub(crate) fn select_known(cpu: Cpu, operation: Operation) -> &'static Kernel {
     // `every_operation_has_a_reference` holds this.
-    best.expect("every operation has a reference kernel")
+    select(cpu, operation).expect("every operation of a network has a reference kernel")
 }
 
 #[cfg(test)]
@@ -217,13 +222,14 @@ mod tests {
 
     #[test]
     fn every_operation_has_a_reference() {
+        assert!(select(Cpu::detect(), Operation::Depthwise { stride: 3 }).is_none());
         for operation in Operation::ALL {
             let reference = Cpu::detect().with_level(Level::Reference).unwrap();
-            assert_eq!(select(reference, operation).level(), Level::Reference);
+            assert_eq!(select_known(reference, operation).level(), Level::Reference);
             // A level need not be faster at everything than the one below.
             let level = Cpu::detect().level();
             let expected = if level == Level::Avx512 { Level::Avx2..=level } else { level..=level };
-            assert!(expected.contains(&select(Cpu::detect(), operation).level()));
+            assert!(expected.contains(&select_known(Cpu::detect(), operation).level()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::args::{WindowArgs, WindowFn};
 use super::layout::AlignedFloats;
-use super::registry::{Function, Kernel, Operation, select};
+use super::registry::{Function, Kernel, Operation, select, select_known};
 use super::view::zip_ranges;
 use super::{View, ViewMut};
 use crate::Error;
@@ -326,7 +326,7 @@ impl StemConvolution {
     /// # Errors
     /// [`Error::Argument`] when the taps are not a stem's.
     pub fn new(cpu: Cpu, taps: Taps) -> Result<StemConvolution, Error> {
-        StemConvolution::with_kernel(select(cpu, Operation::Stem), Arc::new(taps))
+        StemConvolution::with_kernel(select_known(cpu, Operation::Stem), Arc::new(taps))
     }
 
     /// Uses the given kernel.
@@ -345,11 +345,10 @@ impl Depthwise3x3 {
     /// # Errors
     /// [`Error::Argument`] for another stride or when the taps are a stem's.
     pub fn new(cpu: Cpu, stride: usize, taps: Taps) -> Result<Depthwise3x3, Error> {
-        if !matches!(stride, 1 | 2) {
-            return Err(Error::argument("stride", stride, "1 or 2"));
+        match select(cpu, Operation::Depthwise { stride }) {
+            Some(kernel) => Depthwise3x3::with_kernel(kernel, Arc::new(taps)),
+            None => Err(Error::argument("stride", stride, "1 or 2")),
         }
-        let kernel = select(cpu, Operation::Depthwise { stride });
-        Depthwise3x3::with_kernel(kernel, Arc::new(taps))
     }
 
     /// Uses the given kernel, which decides the stride.
@@ -371,7 +370,7 @@ impl MaxPool3x3 {
     /// # Errors
     /// None today.
     pub fn new(cpu: Cpu) -> Result<MaxPool3x3, Error> {
-        MaxPool3x3::with_kernel(select(cpu, Operation::MaxPool))
+        MaxPool3x3::with_kernel(select_known(cpu, Operation::MaxPool))
     }
 
     /// Uses the given kernel.

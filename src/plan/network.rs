@@ -3,7 +3,7 @@
 use super::{ChannelOrder, Plan};
 use crate::Error;
 use crate::cpu::Cpu;
-use crate::kernels::{Layout, Matrix, Operation, Taps, select};
+use crate::kernels::{Layout, Matrix, Operation, Taps, select_known};
 use crate::model::{
     Architecture, Description, Layer, LayerKind, LayerWeights, Model, Preprocessing,
 };
@@ -115,7 +115,7 @@ fn pack(cpu: Cpu, layer: &Layer, order: &ChannelOrder, weights: LayerWeights) ->
     let LayerWeights { weight, bias } = weights;
     let bias = |n: usize| bias[order.outputs[n]];
     let matrix = |operation| {
-        let layout = select(cpu, operation).layout().unwrap_or(Layout::RowMajor);
+        let layout = select_known(cpu, operation).layout().unwrap_or(Layout::RowMajor);
         let element =
             |k: usize, n: usize| weight[order.outputs[n] * layer.inputs + order.inputs[k]];
         let matrix = Matrix::from_elements(layout, layer.inputs, layer.outputs, element, bias);

@@ -9,7 +9,7 @@ use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
     Depthwise3x3, FullyConnected, Kernel, Layout, MaxPool3x3, Operation, Pointwise, PointwiseMean,
-    StemConvolution, View, ViewMut, select,
+    StemConvolution, View, ViewMut, select_known,
 };
 use crate::model::Layer;
 use crate::plan::{DownsampleStep, HeadStep, Network, StemStep, Step, UnitStep, window_rows};
@@ -44,7 +44,7 @@ impl Binder<'_> {
     }
 
     fn matrix_kernel(&self, operation: Operation) -> (&'static Kernel, Layout) {
-        let kernel = select(self.cpu, operation);
+        let kernel = select_known(self.cpu, operation);
         (kernel, kernel.layout().unwrap_or(Layout::RowMajor))
     }
 
@@ -66,7 +66,7 @@ impl Binder<'_> {
     }
 
     fn depthwise(&self, layer: usize, stride: usize) -> Result<Depthwise3x3, Error> {
-        let kernel = select(self.cpu, Operation::Depthwise { stride });
+        let kernel = select_known(self.cpu, Operation::Depthwise { stride });
         Depthwise3x3::with_kernel(kernel, self.network.taps(layer))
     }
 
@@ -89,7 +89,7 @@ impl BoundStep {
         let bind = Binder { network, cpu };
         Ok(match step {
             Step::Stem(_) => BoundStep::Stem(
-                StemConvolution::with_kernel(select(cpu, Operation::Stem), network.taps(0))?,
+                StemConvolution::with_kernel(select_known(cpu, Operation::Stem), network.taps(0))?,
                 MaxPool3x3::new(cpu)?,
             ),
             Step::Downsample(s) => BoundStep::Downsample(

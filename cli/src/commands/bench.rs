@@ -2,6 +2,7 @@
 
 use super::{print, print_json};
 use crate::checkpoints::Checkpoint;
+use crate::classifier::threads;
 use crate::failure::Failure;
 use crate::kernel_bench;
 use crate::network;
@@ -29,7 +30,7 @@ pub struct Arguments {
     /// The paper's widths to measure [default: all]
     #[arg(long, value_name = "V", conflicts_with = "weights")]
     variant: Option<Checkpoint>,
-    /// Measure this model instead: safetensors or a PyTorch checkpoint
+    /// Measure this model instead: safetensors, a PyTorch checkpoint, or the name of a downloaded one
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// How many images to run at a time, each on one thread; at most four for each CPU
@@ -69,9 +70,7 @@ struct Line<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let time = Duration::from_millis(arguments.time.get() as u64);
-    // Many more than there are CPUs would show nothing, and could not all be started.
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.threads.get().min(4 * cpus);
+    let threads = threads(Some(arguments.threads));
     let subjects = subjects(arguments)?;
     if arguments.kernels {
         let networks: Vec<_> = subjects.iter().map(|s| (s.name.as_str(), &s.network)).collect();

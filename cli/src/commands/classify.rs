@@ -5,7 +5,7 @@ use crate::classifier::Classifier;
 use crate::failure::{self, Failure};
 use crate::in_order::in_order;
 use crate::labels::Labels;
-use crate::network;
+use crate::network::Weights;
 use crate::picture_files::{self, PictureFile};
 use crate::progress;
 use crate::text::printable;
@@ -24,10 +24,8 @@ pub struct Arguments {
     /// JPEG, PNG or WebP files, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The model: safetensors, a PyTorch checkpoint, or the name of a downloaded one [default: the
-    /// embedded one, for clothing]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: Weights,
     /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -65,7 +63,7 @@ struct Class<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let network = network::load(arguments.weights.as_deref())?;
+    let network = arguments.weights.load()?;
     let labels = Labels::new(arguments.labels.as_deref(), &network)?;
     let pictures = picture_files::list(&arguments.images);
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;

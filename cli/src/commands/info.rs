@@ -55,9 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         mask: std::env::var(MASK_VARIABLE).ok().filter(|mask| !mask.is_empty()),
         kernels: Operation::ALL
             .into_iter()
-            .map(|operation| Chosen {
-                operation: operation.to_string(),
-                kernel: select(cpu, operation).name(),
+            .filter_map(|operation| select(cpu, operation))
+            .map(|kernel| Chosen {
+                operation: kernel.operation().to_string(),
+                kernel: kernel.name(),
             })
             .collect(),
     };

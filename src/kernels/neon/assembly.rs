@@ -2,7 +2,7 @@
 
 use super::pointwise::{TILES, tile};
 use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs};
-use crate::kernels::vector::{self, Block, Tiles};
+use crate::kernels::vector::{self, Block, Part, Tiles};
 
 unsafe extern "C" {
     fn shufflenet_f32_pw_8x8_neon_a55(args: &TileArgs);
@@ -10,21 +10,14 @@ unsafe extern "C" {
 
 /// # Safety
 /// As for [`Block::tile`].
-unsafe fn tile_a55(
-    block: &Block<'_>,
-    vectors: usize,
-    row: usize,
-    rows: usize,
-    to: *mut f32,
-    stride: usize,
-) {
+unsafe fn tile_a55(block: &Block<'_>, part: Part) {
     // SAFETY: promised by the caller; the assembly reads the ranges of 8 rows and their weights, and
     // stores 8 rows of 8 outputs.
     unsafe {
-        if (vectors, rows) != (2, 8) {
-            return tile(block, vectors, row, rows, to, stride);
+        match (part.vectors, part.rows) {
+            (2, 8) => shufflenet_f32_pw_8x8_neon_a55(&block.tile_args(part)),
+            _ => tile(block, part),
         }
-        shufflenet_f32_pw_8x8_neon_a55(&block.tile_args(row, to, stride));
     }
 }
 

@@ -8,7 +8,7 @@ mod depthwise;
 mod fully_connected;
 mod max_pool;
 mod pointwise;
-pub(super) mod probe;
+mod probe;
 mod stem;
 
 #[cfg(assembly)]
@@ -17,6 +17,7 @@ pub(super) use depthwise::{depthwise_s1, depthwise_s2};
 pub(super) use fully_connected::fully_connected;
 pub(super) use max_pool::max_pool;
 pub(super) use pointwise::{pointwise, pointwise_mean};
+pub(super) use probe::PROBE;
 pub(super) use stem::stem;
 
 use super::vector::Vector;

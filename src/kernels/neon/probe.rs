@@ -2,6 +2,6 @@
 
 use std::arch::aarch64::float32x4_t;
 
-crate::kernels::vector::probes! {
-    float32x4_t, sums 13
+crate::kernels::vector::probe! {
+    float32x4_t, sums 16
 }

@@ -2,6 +2,6 @@
 
 use wide::f32x8;
 
-crate::kernels::vector::probes! {
+crate::kernels::vector::probe! {
     f32x8, sums 6
 }

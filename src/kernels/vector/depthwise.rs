@@ -103,14 +103,8 @@ unsafe fn tile<
                         let outside =
                             LEFT && i == 0 && kx == 0 || RIGHT && i + 1 == TILE && kx == 2;
                         if !outside {
-                            let weight = weights[ky * 3 + kx];
-                            sums[i] = V::multiply_add_loaded(
-                                first,
-                                kx,
-                                args.input_stride,
-                                weight,
-                                sums[i],
-                            );
+                            let value = V::load(first.wrapping_add(kx * args.input_stride));
+                            sums[i] = value.multiply_add(weights[ky * 3 + kx], sums[i]);
                         }
                     });
                 });

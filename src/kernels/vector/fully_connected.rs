@@ -1,7 +1,7 @@
 //! The fully connected layer: a pointwise convolution whose inputs are added up in blocks.
 
 use super::Vector;
-use super::pointwise::{Block, Blocks, MOST, Tiles};
+use super::pointwise::{Block, Blocks, MOST, Part, Tiles};
 use super::tile::{Segment, accumulate};
 use crate::kernels::args::PointwiseArgs;
 
@@ -15,10 +15,11 @@ pub(in crate::kernels) unsafe fn fully_connected(args: &PointwiseArgs, tiles: &T
     // SAFETY: promised by the caller; the scratch has room for a row.
     unsafe {
         let mut blocks = Blocks::new(args);
+        let mut scratch = [[0.0; MOST]];
         while let Some((block, vectors)) = blocks.next(tiles) {
-            let mut scratch = [[0.0; MOST]];
             for row in 0..args.rows {
-                (tiles.run)(&block, vectors, row, 1, scratch.as_mut_ptr().cast(), 0);
+                let to = scratch.as_mut_ptr().cast();
+                (tiles.run)(&block, Part { vectors, row, rows: 1, to, stride: 0 });
                 block.scatter(row, &scratch);
             }
         }
@@ -78,7 +79,7 @@ unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
 macro_rules! fully_connected_kernel {
     ($(#[$attribute:meta])* $vector:ty, width $width:literal, vectors [$($vectors:literal)*]) => {
         use crate::kernels::args::PointwiseArgs;
-        use crate::kernels::vector::{self, Block, Tiles, Vector};
+        use crate::kernels::vector::{self, Block, Part, Tiles, Vector};
 
         static TILES: Tiles = Tiles {
             lanes: <$vector>::LANES,
@@ -91,14 +92,7 @@ macro_rules! fully_connected_kernel {
         /// # Safety
         /// As for [`Block::blocked_row`].
         $(#[$attribute])*
-        unsafe fn row(
-            block: &Block<'_>,
-            vectors: usize,
-            row: usize,
-            _rows: usize,
-            to: *mut f32,
-            _stride: usize,
-        ) {
+        unsafe fn row(block: &Block<'_>, Part { vectors, row, to, .. }: Part) {
             match vectors {
                 $(
                     // SAFETY: promised by the caller.

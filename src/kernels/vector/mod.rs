@@ -7,15 +7,15 @@ mod depthwise;
 mod fully_connected;
 mod max_pool;
 mod pointwise;
-pub(super) mod probe;
+mod probe;
 mod stem;
 mod tile;
 
 pub(super) use depthwise::{depthwise, depthwise_kernels};
 pub(super) use fully_connected::{fully_connected, fully_connected_kernel};
 pub(super) use max_pool::{max_pool, max_pool_kernel};
-pub(super) use pointwise::{Block, Tiles, pointwise, pointwise_kernels, pointwise_mean};
-pub(super) use probe::probes;
+pub(super) use pointwise::{Block, Part, Tiles, pointwise, pointwise_kernels, pointwise_mean};
+pub(super) use probe::{Probe, multiply_adds, probe, read};
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 
 use super::args::{ColumnRange, RawView};
@@ -57,21 +57,6 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn zero() -> Self;
-    /// `vector * factor + sum` for the vector at `nth * stride` after `from`; `nth` is at most 2.
-    ///
-    /// # Safety
-    /// The vector exists.
-    #[inline(always)]
-    unsafe fn multiply_add_loaded(
-        from: *const f32,
-        nth: usize,
-        stride: usize,
-        factor: Self,
-        sum: Self,
-    ) -> Self {
-        // SAFETY: promised by the caller.
-        unsafe { Self::load(from.wrapping_add(nth * stride)).multiply_add(factor, sum) }
-    }
     /// `self * factor + sum`
     ///
     /// # Safety
@@ -136,11 +121,14 @@ fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)
     (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
 }
 
-/// Code for every number below a constant, at most 13, certainly unrolled: values in an array with an
+/// The most that [`unrolled!`] repeats.
+const MOST_UNROLLED: usize = 16;
+
+/// Code for every number below a constant, at most [`MOST_UNROLLED`], certainly unrolled: values in an array with an
 /// index that is known late would lie in memory.
 macro_rules! unrolled {
     ($count:expr, |$i:ident| $body:expr) => {
-        unrolled!($count, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12)
+        unrolled!($count, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
     ($count:expr, $i:ident, $body:expr, $($n:literal)*) => {
         $(if $n < $count {

@@ -114,17 +114,17 @@ impl Block<'_> {
 
     /// What [`Block::tile`] takes, for code in assembly.
     #[cfg(assembly)]
-    pub fn tile_args(&self, row: usize, output: *mut f32, output_stride: usize) -> TileArgs {
+    pub fn tile_args(&self, part: Part) -> TileArgs {
         let input = &self.args.input;
         TileArgs {
-            input: input.data.wrapping_add(row * input.stride),
+            input: input.data.wrapping_add(part.row * input.stride),
             input_stride: input.stride,
             ranges: input.ranges,
             range_count: input.range_count,
             weights: self.weights,
             bias: self.bias,
-            output,
-            output_stride,
+            output: part.to,
+            output_stride: part.stride,
             relu: self.args.relu,
         }
     }
@@ -217,6 +217,19 @@ unsafe fn copy(from: &[f32], to: *mut f32) {
     }
 }
 
+/// What a tile computes of its block, and where it stores that.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Part {
+    /// All vectors of the block.
+    pub vectors: usize,
+    /// The first row, and how many.
+    pub row: usize,
+    pub rows: usize,
+    /// The first row's outputs, and the floats from one row's to the next's.
+    pub to: *mut f32,
+    pub stride: usize,
+}
+
 /// An instruction set's tiles, and what they take.
 pub(in crate::kernels) struct Tiles {
     /// Floats in a vector.
@@ -227,9 +240,8 @@ pub(in crate::kernels) struct Tiles {
     pub width: usize,
     /// The most rows of a tile of 1, 2, ... vectors.
     pub rows: &'static [usize],
-    /// Computes rows of a block, as [`Block::tile`]: so many vectors, the first row and how many, where
-    /// to store them and their stride.
-    pub run: unsafe fn(&Block<'_>, usize, usize, usize, *mut f32, usize),
+    /// Computes part of a block, as [`Block::tile`].
+    pub run: unsafe fn(&Block<'_>, Part),
 }
 
 /// As many rows as any tile has, of as many outputs.
@@ -246,12 +258,14 @@ pub(in crate::kernels) unsafe fn pointwise(args: &PointwiseArgs, tiles: &Tiles) 
             if let Some(to) = block.in_place(tiles) {
                 let stride = args.output.stride;
                 for (row, rows) in pieces {
-                    (tiles.run)(&block, vectors, row, rows, to.add(row * stride), stride);
+                    let to = to.add(row * stride);
+                    (tiles.run)(&block, Part { vectors, row, rows, to, stride });
                 }
             } else {
                 let mut scratch: Scratch = [[0.0; MOST]; MOST_ROWS];
                 for (row, rows) in pieces {
-                    (tiles.run)(&block, vectors, row, rows, scratch.as_mut_ptr().cast(), MOST);
+                    let to = scratch.as_mut_ptr().cast();
+                    (tiles.run)(&block, Part { vectors, row, rows, to, stride: MOST });
                     block.scatter(row, &scratch[..rows]);
                 }
             }
@@ -263,22 +277,24 @@ pub(in crate::kernels) unsafe fn pointwise(args: &PointwiseArgs, tiles: &Tiles) 
 /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn), with these tiles' panels.
 pub(in crate::kernels) unsafe fn pointwise_mean(args: &PointwiseMeanArgs, tiles: &Tiles) {
     let (width, args) = (args.width, &args.pointwise);
-    let add = |sums: &mut [f32; MOST], values: &[f32; MOST]| {
+    let add = |sums: &mut [f32], values: &[f32]| {
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     };
+    let mut scratch: Scratch = [[0.0; MOST]; MOST_ROWS];
     // SAFETY: promised by the caller; the scratch has room for a tile.
     unsafe {
         let mut blocks = Blocks::new(args);
         while let Some((block, vectors)) = blocks.next(tiles) {
-            let mut scratch: Scratch = [[0.0; MOST]; MOST_ROWS];
+            let lanes = vectors * tiles.lanes;
             let (mut image_row, mut total, mut x) = ([0.0; MOST], [0.0; MOST], 0);
             for (row, rows) in even_pieces(args.rows, tiles.rows[vectors - 1]) {
-                (tiles.run)(&block, vectors, row, rows, scratch.as_mut_ptr().cast(), MOST);
+                let to = scratch.as_mut_ptr().cast();
+                (tiles.run)(&block, Part { vectors, row, rows, to, stride: MOST });
                 for values in &scratch[..rows] {
-                    add(&mut image_row, values);
+                    add(&mut image_row[..lanes], &values[..lanes]);
                     x += 1;
                     if x == width {
-                        add(&mut total, &image_row);
+                        add(&mut total[..lanes], &image_row[..lanes]);
                         (image_row, x) = ([0.0; MOST], 0);
                     }
                 }
@@ -296,7 +312,7 @@ macro_rules! pointwise_kernels {
         tiles $($vectors:literal x [$($rows:literal)*])*
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
-        use crate::kernels::vector::{self, Block, Tiles, Vector};
+        use crate::kernels::vector::{self, Block, Part, Tiles, Vector};
 
         pub(super) const TILES: Tiles = Tiles {
             lanes: <$vector>::LANES,
@@ -309,14 +325,8 @@ macro_rules! pointwise_kernels {
         /// # Safety
         /// As for [`Block::tile`].
         $(#[$attribute])*
-        pub(super) unsafe fn tile(
-            block: &Block<'_>,
-            vectors: usize,
-            row: usize,
-            rows: usize,
-            to: *mut f32,
-            stride: usize,
-        ) {
+        pub(super) unsafe fn tile(block: &Block<'_>, part: Part) {
+            let Part { vectors, row, rows, to, stride } = part;
             match (vectors, rows) {
                 $($(
                     // SAFETY: promised by the caller.

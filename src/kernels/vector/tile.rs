@@ -1,7 +1,7 @@
 //! The inner loop of everything that multiplies a matrix: some rows times some vectors of outputs, in
 //! registers.
 
-use super::{Vector, unrolled};
+use super::{MOST_UNROLLED, Vector, unrolled};
 
 /// Rows in the largest tile.
 pub(super) const MOST_ROWS: usize = 13;
@@ -40,8 +40,8 @@ impl WeightSteps {
 /// vectors of outputs.
 ///
 /// # Safety
-/// The segment has at least one input; its inputs and weights exist for every row and vector, and the CPU has the vector's
-/// instructions.
+/// The segment has at least one input; its inputs and weights exist for every row and vector, and the
+/// CPU has the vector's instructions.
 #[inline(always)]
 pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[V; VECTORS]; ROWS],
@@ -53,7 +53,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     // SAFETY: promised by the caller; four inputs at a time, then one.
     unsafe {
         // Three rows are reached from one pointer.
-        let mut groups = [inputs; MOST_ROWS.div_ceil(3)];
+        let mut groups = [inputs; MOST_UNROLLED.div_ceil(3)];
         for (i, group) in groups.iter_mut().enumerate() {
             *group = inputs.wrapping_add(3 * i * row_stride);
         }

@@ -8,8 +8,9 @@ use crate::dataset::{Dataset, Labelled};
 use crate::failure::{self, Failure};
 use crate::in_order::in_order;
 use crate::labels::Labels;
+use crate::network::Weights;
+use crate::progress;
 use crate::score::Score;
-use crate::{network, progress};
 use report::Report;
 use shufflenet::top_k;
 use std::num::NonZeroUsize;
@@ -29,9 +30,8 @@ pub struct Arguments {
     /// A folder of pictures, or the file of pictures of an idx pair
     #[arg(value_name = "DIR_OR_IDX")]
     pictures: PathBuf,
-    /// The model: safetensors or a PyTorch checkpoint [default: the embedded one, for clothing]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: Weights,
     /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let network = network::load(arguments.weights.as_deref())?;
+    let network = arguments.weights.load()?;
     let labels = Labels::new(arguments.labels.as_deref(), &network)?;
     let dataset = Dataset::open(&arguments.pictures, &labels)?;
     let pictures = &dataset.pictures;
