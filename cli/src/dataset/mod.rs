@@ -37,9 +37,6 @@ impl Dataset {
                 folders::list(path, labels).map_err(|error| failure::at(path, error))?;
             (classes, Source::Files(files))
         };
-        if classes.is_empty() {
-            return Err(failure::at(path, "no pictures"));
-        }
         let labelled = |(index, class)| Labelled { class, index };
         Ok(Dataset { pictures: classes.into_iter().enumerate().map(labelled).collect(), source })
     }
