@@ -114,7 +114,7 @@ impl Workload {
 /// pixels, each at least 1.
 pub fn workloads(architecture: &Architecture, height: usize, width: usize) -> Vec<Workload> {
     let plan = Plan::new(architecture);
-    let schedule = Schedule::new(architecture, &plan, [height, width], Bands::Rows(1));
+    let schedule = Schedule::new(architecture, &plan, [height, width], 1, Bands::Rows(1));
     let layers = architecture.layers();
     let mut list = Vec::new();
     let mut push = |layer: Option<usize>, operation, input: Columns, output: Columns| {

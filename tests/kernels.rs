@@ -404,18 +404,18 @@ proptest! {
 
     #[test]
     fn pointwise_mean(
-        seed: u64, height in 1usize..6, width in 1usize..12, inputs in 1usize..40,
-        outputs in 1usize..70, special: bool,
+        seed: u64, images in 1usize..4, height in 1usize..6, width in 1usize..12,
+        inputs in 1usize..40, outputs in 1usize..70, special: bool,
     ) {
         let mut random = Random(seed);
         let (weights, bias) = (random.floats(inputs * outputs), random.floats(outputs));
         let pixels = height * width;
-        let mut values = random.floats(pixels * inputs);
+        let mut values = random.floats(images * pixels * inputs);
         if special {
             random.spice(&mut values);
         }
-        let input = Columns::new(pixels, random.ranges(inputs)).fill(&values);
-        let output = Columns::new(1, random.ranges(outputs));
+        let input = Columns::new(images * pixels, random.ranges(inputs)).fill(&values);
+        let output = Columns::new(images, random.ranges(outputs));
         let mut expected = Vec::new();
         for kernel in kernels(Operation::PointwiseMean) {
             let layout = kernel.layout().unwrap();
@@ -427,13 +427,16 @@ proptest! {
                 let layout = reference.layout().unwrap();
                 let matrix = Matrix::new(layout, inputs, outputs, &weights, &bias).unwrap();
                 let op = Pointwise::with_kernel(reference, Arc::new(matrix), true).unwrap();
-                let stored = Columns::dense(pixels, outputs)
+                let stored = Columns::dense(images * pixels, outputs)
                     .written(|out| op.run(&input.view(), out).unwrap());
-                let definition: Vec<f32> = (0..outputs).map(|n| {
-                    let row = |y: usize| (0..width).map(move |x| (y * width + x) * outputs + n);
+                let mean = |image: usize, n: usize| {
+                    let first = image * pixels;
+                    let row = |y| (0..width).map(move |x| (first + y * width + x) * outputs + n);
                     let row_sum = |y| row(y).fold(0.0f32, |sum, at| sum + stored[at]);
                     (0..height).fold(0.0f32, |sum, y| sum + row_sum(y)) / pixels as f32
-                }).collect();
+                };
+                let means = (0..images).flat_map(|image| (0..outputs).map(move |n| (image, n)));
+                let definition: Vec<f32> = means.map(|(image, n)| mean(image, n)).collect();
                 assert_same(&found, &definition);
                 expected = found;
             } else {
@@ -491,15 +494,19 @@ fn what_does_not_fit_is_refused_by_name() {
         let mut output = ViewMut::dense(out, out_rows, out_columns).unwrap();
         mean.run(&input, width, &mut output).unwrap_err().to_string()
     };
-    let rows = |rows, width| {
-        format!("rows of the input is {rows}, expected a multiple of width {width}, at least 1")
+    let rows = |rows, images, width| {
+        format!(
+            "rows of the input is {rows}, expected {images} images of a multiple of width {width}, \
+             at least 1"
+        )
     };
-    assert_eq!(message(5, 2, 2, 1, 3, &mut out), rows(5, 2));
-    assert_eq!(message(4, 2, 0, 1, 3, &mut out), rows(4, 0));
-    assert_eq!(message(0, 2, 2, 1, 3, &mut out), rows(0, 2));
+    assert_eq!(message(5, 2, 2, 1, 3, &mut out), rows(5, 1, 2));
+    assert_eq!(message(4, 2, 0, 1, 3, &mut out), rows(4, 1, 0));
+    assert_eq!(message(0, 2, 2, 1, 3, &mut out), rows(0, 1, 2));
+    assert_eq!(message(4, 2, 2, 0, 3, &mut out), rows(4, 0, 2));
+    assert_eq!(message(6, 2, 2, 2, 3, &mut out), rows(6, 2, 2));
     assert_eq!(message(4, 3, 2, 1, 3, &mut out), "columns of the input is 3, expected 2");
     assert_eq!(message(4, 2, 2, 1, 2, &mut out), "columns of the output is 2, expected 3");
-    assert_eq!(message(4, 2, 2, 2, 3, &mut out), "rows of the output is 2, expected 1");
 }
 
 #[test]

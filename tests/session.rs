@@ -85,15 +85,15 @@ fn batches_do_not_change_bits() {
     let (height, width) = (41, 38);
     let network = network(&Architecture::X0_5, Level::Reference);
     let size = Some((height, width));
-    let images: Vec<Vec<f32>> = (0..3)
+    let images: Vec<Vec<f32>> = (0..6)
         .map(|i| common::formula(&format!("image {i}"), 3 * height * width, -2.0, 2.0))
         .collect();
     let single = SessionOptions { input_size: size, ..SessionOptions::default() };
     let expected: Vec<_> = images.iter().map(|image| run(&network, single, image)).collect();
-    let options = SessionOptions { batch: Some(3), ..single };
+    let options = SessionOptions { batch: Some(6), ..single };
     let mut session = Session::new(&network, &options).unwrap();
     let inputs: Vec<Input> = images.iter().map(|image| Input::Nchw(image)).collect();
-    for count in [3, 1, 2] {
+    for count in [6, 1, 2, 5, 4] {
         let output = session.run(&inputs[..count]).unwrap();
         assert_eq!(output.images(), count);
         for (i, expected) in expected[..count].iter().enumerate() {

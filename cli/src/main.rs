@@ -10,17 +10,20 @@ mod files;
 mod in_order;
 mod kernel_bench;
 mod labels;
+mod limits;
 mod network;
 mod picture_files;
 mod progress;
 mod score;
+mod size;
+mod subject;
 mod text;
 mod timing;
 mod transfer;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use commands::{bench, classify, convert, download, evaluate, info, inspect};
+use commands::{bench, classify, convert, download, evaluate, info, inspect, profile};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -41,6 +44,7 @@ enum Command {
     Convert(convert::Arguments),
     Download(download::Arguments),
     Bench(bench::Arguments),
+    Profile(profile::Arguments),
 }
 
 fn is_help(error: &clap::Error) -> bool {
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Download(arguments) => download::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
     };
     match result {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,

@@ -109,12 +109,14 @@ pub struct WindowArgs {
     pub bias: *const f32,
 }
 
-/// A pointwise convolution of a whole image, of whose output only the mean over all pixels is stored.
+/// A pointwise convolution of whole images, of whose output only the means over all pixels are stored.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct PointwiseMeanArgs {
-    /// The convolution; its rows are the image's pixels, and its output has one row.
+    /// The convolution; its rows are the pixels of all images, and its output has a row for each image.
     pub pointwise: PointwiseArgs,
+    /// Number of images, all of one size.
+    pub images: usize,
     /// Pixels in an image row.
     pub width: usize,
 }

@@ -224,7 +224,7 @@ impl FullyConnected {
     }
 }
 
-/// A 1x1 convolution of a whole image and the mean of its output over all pixels: the last layer before
+/// A 1x1 convolution of whole images and the mean of its output over all pixels: the last layer before
 /// the classifier, without storing what the mean is taken of. Each image row is summed left to right
 /// from 0, the rows' sums from top to bottom, and the total is divided once.
 ///
@@ -276,24 +276,28 @@ impl PointwiseMean {
         Bound::new(Operation::PointwiseMean, kernel, matrix, relu, function).map(PointwiseMean)
     }
 
-    /// Computes an image whose rows have `width` pixels; the output has one row.
+    /// Computes as many images of one size as the output has rows. They follow each other in the input,
+    /// and their rows have `width` pixels.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the views' columns are not the layer's, the output has not one row, or
-    /// the input's rows are not a multiple of the width, at least one.
+    /// [`Error::Argument`] when the views' columns are not the layer's, or the input's rows are not
+    /// as many for each image, a multiple of the width, at least one.
     pub fn run(
         &self,
         input: &View<'_>,
         width: usize,
         output: &mut ViewMut<'_>,
     ) -> Result<(), Error> {
-        if width == 0 || input.rows() == 0 || !input.rows().is_multiple_of(width) {
-            let expected = format!("a multiple of width {width}, at least 1");
-            return Err(Error::argument("rows of the input", input.rows(), expected));
+        let (pixels, images) = (input.rows(), output.rows());
+        let image_rows = images.checked_mul(width).filter(|&pixels| pixels > 0);
+        if pixels == 0 || !image_rows.is_some_and(|n| pixels.is_multiple_of(n)) {
+            let expected = format!("{images} images of a multiple of width {width}, at least 1");
+            return Err(Error::argument("rows of the input", pixels, expected));
         }
-        let args = PointwiseMeanArgs { pointwise: self.0.args(input, output, 1)?, width };
-        // SAFETY: the input covers `rows` rows and the output one, of ranges that have `inputs` and
-        // `outputs` columns; the rest is as for `Pointwise`.
+        let pointwise = self.0.args(input, output, images)?;
+        let args = PointwiseMeanArgs { pointwise, images, width };
+        // SAFETY: the input covers `rows` rows and the output one for each image, of ranges that have
+        // `inputs` and `outputs` columns; the rest is as for `Pointwise`.
         unsafe { (self.0.run)(&args) };
         Ok(())
     }

@@ -16,6 +16,16 @@ impl Region {
     pub fn range(self) -> Range<usize> {
         self.offset..self.offset + self.len
     }
+
+    fn end(self) -> usize {
+        self.offset.saturating_add(self.len)
+    }
+
+    /// The smallest region that has both.
+    fn and(self, other: Region) -> Region {
+        let offset = self.offset.min(other.offset);
+        Region { offset, len: self.end().max(other.end()) - offset }
+    }
 }
 
 /// How many rows a step computes before the next layer reads them.
@@ -66,8 +76,13 @@ pub(crate) struct DownsampleStep {
     pub outputs: usize,
     pub half: usize,
     pub band: usize,
+    /// Both of the following. They may share memory: an output row then lies where only input rows lay
+    /// that no later output row needs.
+    pub memory: Region,
     pub input: Region,
+    /// Of so many images, one after the other.
     pub output: Region,
+    pub images: usize,
     /// A ring of the first pointwise convolution's rows.
     pub ring: Region,
     /// One band of branch 1's depthwise output, and of branch 2's.
@@ -78,7 +93,7 @@ pub(crate) struct DownsampleStep {
     pub branch2_writes: Vec<ColumnRange>,
 }
 
-/// A unit of stride 1, in place.
+/// A unit of stride 1, in place, of one image or of several whose stages follow each other.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitStep {
     /// Number of the unit's first layer; its three layers follow each other.
@@ -86,6 +101,7 @@ pub(crate) struct UnitStep {
     pub size: [usize; 2],
     pub columns: usize,
     pub half: usize,
+    /// Rows of all images, where there are several.
     pub band: usize,
     pub stage: Region,
     /// A ring of the first pointwise convolution's rows.
@@ -122,6 +138,10 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pub steps: Vec<Step>,
+    /// Most images that go through the late steps together, so that these read their weights once.
+    pub group: usize,
+    /// The first of the late steps.
+    pub late: usize,
     /// Length of the arena, in floats.
     pub arena: usize,
 }
@@ -138,16 +158,8 @@ fn ring_rows(band: usize, stride: usize, height: usize) -> usize {
     ((band - 1) * stride + 3).min(height)
 }
 
-/// Hands out regions. In fused schedules a stage's buffer gives its place to the next but one, and all
-/// steps share one scratch area; in unfused ones every region is its own.
-struct Allocator {
-    shared: bool,
-    /// Where the two areas for buffers begin, and the scratch area.
-    buffers: [usize; 2],
-    scratch: usize,
-    /// The end of what was handed out.
-    end: usize,
-}
+/// Most images that share the late steps.
+const MOST_IN_GROUP: usize = 4;
 
 /// Regions start at a cache line.
 fn aligned(len: usize) -> usize {
@@ -159,41 +171,30 @@ fn volume<const N: usize>(sizes: [usize; N]) -> usize {
     sizes.into_iter().fold(1, usize::saturating_mul)
 }
 
-impl Allocator {
-    fn new(buffer_lens: &[usize], bands: Bands) -> Allocator {
-        let largest = |parity: usize| {
-            buffer_lens.iter().skip(parity).step_by(2).map(|&len| aligned(len)).max().unwrap_or(0)
-        };
-        let (even, odd) = (largest(0), largest(1));
-        let shared = bands != Bands::Unfused;
-        let end = if shared { even.saturating_add(odd) } else { 0 };
-        Allocator { shared, buffers: [0, even], scratch: end, end }
-    }
+/// Hands out regions, one behind the other.
+struct Stack {
+    end: usize,
+}
 
-    fn bump(&mut self, len: usize) -> Region {
+impl Stack {
+    fn push(&mut self, len: usize) -> Region {
         let region = Region { offset: self.end, len };
         self.end = self.end.saturating_add(aligned(len));
         region
     }
+}
 
-    /// The `index`-th buffer.
-    fn buffer(&mut self, index: usize, len: usize) -> Region {
-        match self.shared {
-            true => Region { offset: self.buffers[index % 2], len },
-            false => self.bump(len),
-        }
-    }
-
-    /// The scratch regions of one step.
-    fn scratch<const N: usize>(&mut self, lens: [usize; N]) -> [Region; N] {
-        let mut end = if self.shared { self.scratch } else { self.end };
-        let regions = lens.map(|len| {
-            let region = Region { offset: end, len };
-            end = end.saturating_add(aligned(len));
-            region
-        });
-        self.end = self.end.max(end);
-        regions
+/// How far behind the start of a stage's output its input must begin, so that a unit of stride 2 never
+/// stores to what it still has to read: after output row `y`, input rows from `2 * y + 1` on.
+fn overlay((rows, output_row): (usize, usize), input_row: usize) -> usize {
+    let distance = |y: usize| {
+        let stored = volume([y + 1, output_row]);
+        stored.saturating_sub(volume([2 * y + 1, input_row]))
+    };
+    // It grows or shrinks with `y`. Nothing is read after the last row.
+    match rows {
+        0 | 1 => 0,
+        _ => distance(0).max(distance(rows - 2)),
     }
 }
 
@@ -222,12 +223,58 @@ impl Bands {
     }
 }
 
+/// Places for the pool's output and the stages', and for scratch.
+struct Memory {
+    /// One step's scratch gives its place to the next one's, and a stage's buffer to the next but one.
+    shared: bool,
+    buffers: Vec<Region>,
+    /// The end of what was handed out.
+    end: usize,
+}
+
+impl Memory {
+    /// Buffers of that many rows and floats in a row; of the last, one for each image in a group.
+    fn new(shapes: &[(usize, usize)], group: usize, shared: bool) -> Memory {
+        let len = |i: usize| volume([shapes[i].0, shapes[i].1]);
+        let last = shapes.len() - 1;
+        let all_of_last = volume([group, len(last)]);
+        if !shared {
+            let mut stack = Stack { end: 0 };
+            let mut buffers: Vec<_> = (0..last).map(|i| stack.push(len(i))).collect();
+            buffers.push(stack.push(all_of_last));
+            return Memory { shared, buffers, end: stack.end };
+        }
+        // Each buffer lies over the one before it, as far as that one is read first; the last one not if
+        // it has to wait for other images.
+        let mut buffers = vec![Region { offset: 0, len: all_of_last }; shapes.len()];
+        for i in (0..last).rev() {
+            let behind = match i + 1 == last && group > 1 {
+                true => all_of_last,
+                false => overlay(shapes[i + 1], shapes[i].1),
+            };
+            let offset = buffers[i + 1].offset.saturating_add(aligned(behind));
+            buffers[i] = Region { offset, len: len(i) };
+        }
+        let end = buffers.iter().map(|region| region.end()).max().unwrap_or(0);
+        Memory { shared, buffers, end }
+    }
+
+    /// The scratch regions of a step that uses the given buffers.
+    fn scratch<const N: usize>(&mut self, used: Region, lens: [usize; N]) -> [Region; N] {
+        let mut stack = Stack { end: if self.shared { aligned(used.end()) } else { self.end } };
+        let regions = lens.map(|len| stack.push(len));
+        self.end = self.end.max(stack.end);
+        regions
+    }
+}
+
 impl Schedule {
-    /// For images of `height` x `width`, both at least 1.
+    /// For so many images of `height` x `width`, all at least 1.
     pub fn new(
         architecture: &Architecture,
         plan: &Plan,
         [height, width]: [usize; 2],
+        images: usize,
         bands: Bands,
     ) -> Schedule {
         let halved = |[h, w]: [usize; 2]| [h.div_ceil(2), w.div_ceil(2)];
@@ -236,38 +283,37 @@ impl Schedule {
         let pool = halved(conv);
 
         // Buffers: the pool's output, then the stages'.
+        let channels = architecture.stem_channels;
         let mut size = pool;
-        let mut lens = vec![volume([pool[0], pool[1], architecture.stem_channels])];
+        let mut shapes = vec![(size[0], volume([size[1], channels]))];
         for stage in &architecture.stages {
             size = halved(size);
-            lens.push(volume([size[0], size[1], stage.channels]));
+            shapes.push((size[0], volume([size[1], stage.channels])));
         }
-        let mut allocator = Allocator::new(&lens, bands);
+        let shared = bands != Bands::Unfused;
+        // Where a unit's weights are more than what it reads and writes, images share them.
+        let [.., last] = architecture.stages;
+        let group = match shared && volume(size) <= last.channels / 2 {
+            true => images.min(MOST_IN_GROUP),
+            false => 1,
+        };
+        let mut memory = Memory::new(&shapes, group, shared);
 
-        let channels = architecture.stem_channels;
         let conv_rows = |band| volume([ring_rows(band, 2, conv[0]), conv[1], channels]);
-        let stem_floats = |band| conv_rows(band).saturating_add(9 * width);
+        let stem_floats = |band| conv_rows(band).saturating_add(volume([9, width]));
         let band = bands.height(pool[0], 27 * channels, stem_floats);
-        let [image_ring, conv_ring] = allocator.scratch([9 * width, conv_rows(band)]);
-        let mut input = allocator.buffer(0, lens[0]);
-        let mut steps = vec![Step::Stem(StemStep {
-            image,
-            conv,
-            pool,
-            channels,
-            band,
-            image_ring,
-            conv_ring,
-            output: input,
-        })];
+        let output = memory.buffers[0];
+        let [image_ring, conv_ring] = memory.scratch(output, [volume([9, width]), conv_rows(band)]);
+        let stem = StemStep { image, conv, pool, channels, band, image_ring, conv_ring, output };
+        let mut steps = vec![Step::Stem(stem)];
 
-        let (mut size, mut inputs, mut layer) = (pool, channels, 1);
+        let (mut size, mut inputs, mut layer, mut late) = (pool, channels, 1, 0);
         for (s, (stage, planned)) in architecture.stages.iter().zip(plan.stages()).enumerate() {
             let (columns, half) = (stage.channels, stage.channels / 2);
             let (input_size, output_size) = (size, halved(size));
-            size = output_size;
-            let [rows, width] = size;
-            let output = allocator.buffer(s + 1, lens[s + 1]);
+            let [rows, width] = output_size;
+            let (input, output) = (memory.buffers[s], memory.buffers[s + 1]);
+            let images = if s + 1 == architecture.stages.len() { group } else { 1 };
             for (u, unit) in planned.units.iter().enumerate() {
                 if u == 0 {
                     let scratch = |band| {
@@ -280,7 +326,8 @@ impl Schedule {
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
                     let weights = half * (2 * inputs + half);
                     let band = bands.height(rows, weights, floats);
-                    let [ring, branch1_rows, branch2_rows] = allocator.scratch(scratch(band));
+                    let both = input.and(output);
+                    let [ring, branch1_rows, branch2_rows] = memory.scratch(both, scratch(band));
                     steps.push(Step::Downsample(DownsampleStep {
                         layer,
                         input_size,
@@ -289,8 +336,10 @@ impl Schedule {
                         outputs: columns,
                         half,
                         band,
+                        memory: both,
                         input,
                         output,
+                        images,
                         ring,
                         branch1_rows,
                         branch2_rows,
@@ -299,19 +348,23 @@ impl Schedule {
                         branch2_writes: unit.branch2_writes.clone(),
                     }));
                     layer += 5;
+                    late = steps.len();
                 } else {
                     let scratch = |band| {
                         [
-                            volume([ring_rows(band, 1, rows), width, half]),
+                            volume([ring_rows(band, 1, volume([images, rows])), width, half]),
                             volume([band, width, half]),
                         ]
                     };
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
-                    let band = bands.height(rows, 2 * half * half, floats);
-                    let [ring, band_rows] = allocator.scratch(scratch(band));
+                    let band = match images {
+                        1 => bands.height(rows, 2 * half * half, floats),
+                        _ => volume([images, rows]),
+                    };
+                    let [ring, band_rows] = memory.scratch(output, scratch(band));
                     steps.push(Step::Unit(UnitStep {
                         layer,
-                        size,
+                        size: output_size,
                         columns,
                         half,
                         band,
@@ -324,20 +377,21 @@ impl Schedule {
                     layer += 3;
                 }
             }
-            (input, inputs) = (output, columns);
+            (size, inputs) = (output_size, columns);
         }
 
-        let features = architecture.feature_channels;
-        let kept = if bands == Bands::Unfused { volume([size[0], size[1], features]) } else { 0 };
-        let [kept] = allocator.scratch([kept]);
+        let (features, input) = (architecture.feature_channels, memory.buffers[shapes.len() - 1]);
+        let kept = if shared { 0 } else { volume([size[0], size[1], features]) };
+        let [kept] = memory.scratch(input, [kept]);
         steps.push(Step::Head(HeadStep { layer, size, columns: inputs, features, input, kept }));
-        Schedule { steps, arena: allocator.end }
+        Schedule { steps, group, late, arena: memory.end }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Stage;
 
     #[test]
     fn windows_need_each_row_once() {
@@ -366,7 +420,7 @@ mod tests {
             (Architecture::X2_0, [224, 224]),
         ] {
             let plan = Plan::new(&architecture);
-            for step in Schedule::new(&architecture, &plan, size, Bands::Auto).steps {
+            for step in Schedule::new(&architecture, &plan, size, 1, Bands::Auto).steps {
                 let (band, scratch) = match step {
                     Step::Stem(s) => (s.band, s.image_ring.len + s.conv_ring.len),
                     Step::Downsample(s) => {
@@ -380,11 +434,57 @@ mod tests {
         }
     }
 
+    /// Row by row: what a unit of stride 2 stores never covers what it has still to read.
+    #[test]
+    fn a_stage_lies_over_the_one_before_it() {
+        let odd = Architecture {
+            stem_channels: 5,
+            stages: [22, 24, 150].map(|channels| Stage { units: 2, channels }),
+            ..Architecture::X0_5
+        };
+        let mut shared = 0;
+        for architecture in [odd, Architecture::X0_5, Architecture::X1_0, Architecture::X2_0] {
+            let plan = Plan::new(&architecture);
+            for (size, images) in
+                [([224, 224], 1), ([75, 53], 1), ([1, 1], 1), ([224, 224], 3), ([480, 33], 1)]
+            {
+                let schedule = Schedule::new(&architecture, &plan, size, images, Bands::Auto);
+                for step in &schedule.steps {
+                    let Step::Downsample(s) = step else { continue };
+                    let (input_row, output_row) =
+                        (s.input_size[1] * s.inputs, s.output_size[1] * s.outputs);
+                    assert_eq!(s.input.len, s.input_size[0] * input_row);
+                    assert_eq!(s.output.len, s.images * s.output_size[0] * output_row);
+                    for image in 0..s.images {
+                        let start = s.output.offset + image * s.output_size[0] * output_row;
+                        for y in 0..s.output_size[0] - 1 {
+                            let stored = start..start + (y + 1) * output_row;
+                            let next = s.input.offset + (2 * y + 1) * input_row;
+                            assert!(stored.end <= next || s.input.end() <= stored.start);
+                        }
+                    }
+                    shared += usize::from(s.input.offset < s.output.end());
+                    assert!(s.memory.end() <= s.ring.offset);
+                }
+            }
+        }
+        assert!(shared > 30, "{shared}");
+    }
+
+    #[test]
+    fn the_arena_is_small() {
+        let bytes = |architecture: &Architecture| {
+            let plan = Plan::new(architecture);
+            4 * Schedule::new(architecture, &plan, [224, 224], 1, Bands::Auto).arena
+        };
+        assert!(bytes(&Architecture::X1_0) < 600_000, "{}", bytes(&Architecture::X1_0));
+    }
+
     #[test]
     fn unfused_regions_are_disjoint() {
         let architecture = Architecture::X0_5;
         let plan = Plan::new(&architecture);
-        let schedule = Schedule::new(&architecture, &plan, [75, 53], Bands::Unfused);
+        let schedule = Schedule::new(&architecture, &plan, [75, 53], 1, Bands::Unfused);
         let mut regions: Vec<Region> = Vec::new();
         for step in &schedule.steps {
             match step {

@@ -12,6 +12,11 @@ impl Arena {
         AlignedFloats::try_zeroed(len).map(Arena)
     }
 
+    /// Number of floats.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn slice(&self, region: Region) -> &[f32] {
         &self.0[region.range()]
     }

@@ -3,19 +3,23 @@
 mod arena;
 mod input;
 mod output;
+mod profile;
 mod ring;
 mod steps;
 
 pub use input::Input;
 pub use output::{Output, softmax, top_k};
+pub use profile::Profile;
 
 use crate::Error;
 use crate::cpu::Cpu;
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
-use crate::plan::{Bands, Network, Region, Schedule, Step};
+use crate::plan::{Bands, Network, Region, Schedule};
 use arena::Arena;
-use steps::BoundStep;
+use profile::Clock;
+use std::time::Duration;
+use steps::{BoundStep, Images};
 
 /// Largest number of pixels in an image.
 const MAX_PIXELS: usize = 1 << 26;
@@ -45,8 +49,10 @@ pub struct Session {
     batch: usize,
     cpu: Cpu,
     keeps: bool,
-    schedule: Schedule,
+    /// The first `late` run for one image after the other, the others for up to `group` at once.
     steps: Vec<BoundStep>,
+    late: usize,
+    group: usize,
     normalization: Normalization,
     arena: Arena,
     features: Vec<f32>,
@@ -99,13 +105,13 @@ impl Session {
         };
         let architecture = network.architecture();
         let size = [height, width];
-        let schedule = Schedule::new(architecture, network.plan(), size, bands);
+        let schedule = Schedule::new(architecture, network.plan(), size, batch, bands);
         let too_large = || {
             let found = format!("{height} x {width} times {batch}");
             Error::argument("input size", found, "one whose activations fit in memory")
         };
         let cpu = options.cpu.unwrap_or(network.cpu());
-        let steps = schedule.steps.iter().map(|step| BoundStep::new(step, network, cpu));
+        let steps = schedule.steps.into_iter().map(|step| BoundStep::new(step, network, cpu));
         let steps = steps.collect::<Result<_, _>>()?;
         let output = |len: usize| -> Result<Vec<f32>, Error> {
             let len = len.checked_mul(batch).ok_or_else(too_large)?;
@@ -124,7 +130,8 @@ impl Session {
             arena: Arena::new(schedule.arena).ok_or_else(too_large)?,
             features: output(architecture.feature_channels)?,
             logits: output(architecture.classes)?,
-            schedule,
+            late: schedule.late,
+            group: schedule.group,
             network: network.clone(),
         })
     }
@@ -136,6 +143,27 @@ impl Session {
     /// [`Error::Argument`] when there is no image, or there are too many, or one has another size;
     /// nothing is run then.
     pub fn run(&mut self, images: &[Input<'_>]) -> Result<Output<'_>, Error> {
+        self.run_timed(images, &mut [])?;
+        let (features, classes) = self.output_lens();
+        Ok(Output::new(
+            &self.features[..features * images.len()],
+            &self.logits[..classes * images.len()],
+            images.len(),
+        ))
+    }
+
+    /// Runs the network on one image and tells how long each layer took.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the image has another size.
+    pub fn profile(&mut self, image: Input<'_>) -> Result<Profile, Error> {
+        let layers = self.network.layers().len() + 1; // and the max pool
+        let mut times = vec![Duration::ZERO; 1 + layers];
+        self.run_timed(&[image], &mut times)?;
+        Ok(Profile { input: times[0], layers: times.split_off(1) })
+    }
+
+    fn run_timed(&mut self, images: &[Input<'_>], times: &mut [Duration]) -> Result<(), Error> {
         if images.is_empty() || images.len() > self.batch {
             let expected = format!("1 to {}", self.batch);
             return Err(Error::argument("number of images", images.len(), expected));
@@ -145,19 +173,27 @@ impl Session {
         }
         let _environment = DefaultFloatEnv::enter();
         let (features, classes) = self.output_lens();
-        let outputs = self.features.chunks_exact_mut(features);
-        let outputs = outputs.zip(self.logits.chunks_exact_mut(classes));
-        for (image, (features, logits)) in images.iter().zip(outputs) {
-            for (step, bound) in self.schedule.steps.iter().zip(&self.steps) {
-                let image = (image, &self.normalization);
-                bound.run(step, &mut self.arena, image, features, logits)?;
+        let outputs = self.features.chunks_mut(self.group * features);
+        let outputs = outputs.zip(self.logits.chunks_mut(self.group * classes));
+        for (inputs, (features_of, logits_of)) in images.chunks(self.group).zip(outputs) {
+            let mut images = Images {
+                inputs,
+                normalization: &self.normalization,
+                features: &mut features_of[..features * inputs.len()],
+                logits: &mut logits_of[..classes * inputs.len()],
+                clock: Clock(times),
+            };
+            let (early, late) = self.steps.split_at(self.late);
+            for index in 0..inputs.len() {
+                for step in early {
+                    step.run_one(&mut self.arena, &mut images, index)?;
+                }
+            }
+            for step in late {
+                step.run_all(&mut self.arena, &mut images)?;
             }
         }
-        Ok(Output::new(
-            &self.features[..features * images.len()],
-            &self.logits[..classes * images.len()],
-            images.len(),
-        ))
+        Ok(())
     }
 
     fn output_lens(&self) -> (usize, usize) {
@@ -187,7 +223,7 @@ impl Session {
 
     /// Size of the activations' arena in bytes.
     pub fn arena_bytes(&self) -> usize {
-        self.schedule.arena * size_of::<f32>()
+        self.arena.len() * size_of::<f32>()
     }
 
     /// An intermediate result of the last image that ran: channels, height, width, and the values in
@@ -205,22 +241,22 @@ impl Session {
         };
         let natural = |channels: usize| (0..channels).collect::<Vec<_>>();
         let mut stage = 1;
-        for step in &self.schedule.steps {
+        for step in &self.steps {
             match (step, which) {
-                (Step::Stem(s), Activation::Conv1) => {
+                (BoundStep::Stem(s, ..), Activation::Conv1) => {
                     return Some(nchw(s.conv_ring, s.conv, &natural(s.channels)));
                 }
-                (Step::Stem(s), Activation::MaxPool) => {
+                (BoundStep::Stem(s, ..), Activation::MaxPool) => {
                     return Some(nchw(s.output, s.pool, &natural(s.channels)));
                 }
-                (Step::Downsample(s), Activation::Stage(wanted)) => {
+                (BoundStep::Downsample(s, ..), Activation::Stage(wanted)) => {
                     stage += 1;
                     if stage == wanted {
                         let order = &self.network.plan().stages()[stage - 2].order;
                         return Some(nchw(s.output, s.output_size, order));
                     }
                 }
-                (Step::Head(s), Activation::Conv5) => {
+                (BoundStep::Head(s, ..), Activation::Conv5) => {
                     return Some(nchw(s.kept, s.size, &natural(s.features)));
                 }
                 _ => {}

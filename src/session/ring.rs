@@ -7,15 +7,14 @@ use std::ops::Range;
 /// Rows of `width` pixels of `columns` channels; row `y` lies at `y` modulo the number held.
 pub(super) struct Ring<'a> {
     data: &'a mut [f32],
-    height: usize,
     width: usize,
     columns: usize,
 }
 
 impl<'a> Ring<'a> {
-    /// A ring of an image of `height` rows.
-    pub fn new(data: &'a mut [f32], height: usize, width: usize, columns: usize) -> Ring<'a> {
-        Ring { data, height, width, columns }
+    /// As many rows as the data holds.
+    pub fn new(data: &'a mut [f32], width: usize, columns: usize) -> Ring<'a> {
+        Ring { data, width, columns }
     }
 
     fn held(&self) -> usize {
@@ -53,21 +52,19 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
-    /// The rows around `centre` that lie in the image.
-    pub fn window(&self, centre: usize) -> Result<Window<'_>, Error> {
-        window(centre, self.height, |y| {
-            View::dense(&self.data[self.range(y)], self.width, self.columns)
-        })
+    /// The rows around `centre` that lie in the image of the given rows.
+    pub fn window(&self, centre: usize, image: Range<usize>) -> Result<Window<'_>, Error> {
+        window(centre, image, |y| View::dense(&self.data[self.range(y)], self.width, self.columns))
     }
 }
 
-/// The rows around `centre` that lie in an image of `height` rows.
+/// The rows around `centre` that lie in the image of the given rows.
 pub(super) fn window<'a>(
     centre: usize,
-    height: usize,
+    image: Range<usize>,
     row: impl Fn(usize) -> Result<View<'a>, Error>,
 ) -> Result<Window<'a>, Error> {
-    let above = centre.checked_sub(1).map(&row).transpose()?;
-    let below = Some(centre + 1).filter(|&y| y < height).map(&row).transpose()?;
+    let above = centre.checked_sub(1).filter(|&y| y >= image.start).map(&row).transpose()?;
+    let below = Some(centre + 1).filter(|&y| y < image.end).map(&row).transpose()?;
     Ok([above, Some(row(centre)?), below])
 }

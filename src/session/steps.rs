@@ -3,6 +3,7 @@
 
 use super::arena::Arena;
 use super::input::Input;
+use super::profile::{Clock, INPUT, POOL, STEM, entry};
 use super::ring::{Ring, window};
 use crate::Error;
 use crate::cpu::Cpu;
@@ -15,14 +16,24 @@ use crate::model::Layer;
 use crate::plan::{DownsampleStep, HeadStep, Network, StemStep, Step, UnitStep, window_rows};
 use std::ops::Range;
 
-/// The kernels of one step, with their weights.
+/// A step with its kernels and their weights.
 pub(super) enum BoundStep {
-    Stem(StemConvolution, MaxPool3x3),
+    Stem(StemStep, StemConvolution, MaxPool3x3),
     /// Branch 1's depthwise and pointwise; branch 2's pointwise, depthwise and pointwise.
-    Downsample(Depthwise3x3, Pointwise, Branch),
-    Unit(Branch),
+    Downsample(DownsampleStep, Depthwise3x3, Pointwise, Branch),
+    Unit(UnitStep, Branch),
     /// The last convolution with its output kept, and with only the mean.
-    Head(Pointwise, PointwiseMean, FullyConnected),
+    Head(HeadStep, Pointwise, PointwiseMean, FullyConnected),
+}
+
+/// What a run has besides the arena.
+pub(super) struct Images<'a> {
+    pub inputs: &'a [Input<'a>],
+    pub normalization: &'a Normalization,
+    /// One after the other, for each input.
+    pub features: &'a mut [f32],
+    pub logits: &'a mut [f32],
+    pub clock: Clock<'a>,
 }
 
 /// Pointwise, depthwise, pointwise.
@@ -85,48 +96,61 @@ fn bands(rows: usize, band: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl BoundStep {
-    pub fn new(step: &Step, network: &Network, cpu: Cpu) -> Result<BoundStep, Error> {
+    pub fn new(step: Step, network: &Network, cpu: Cpu) -> Result<BoundStep, Error> {
         let bind = Binder { network, cpu };
         Ok(match step {
-            Step::Stem(_) => BoundStep::Stem(
+            Step::Stem(s) => BoundStep::Stem(
+                s,
                 StemConvolution::with_kernel(select_known(cpu, Operation::Stem), network.taps(0))?,
                 MaxPool3x3::new(cpu)?,
             ),
-            Step::Downsample(s) => BoundStep::Downsample(
-                bind.depthwise(s.layer, 2)?,
-                bind.pointwise(s.layer + 1)?,
-                bind.branch(s.layer + 2, 2)?,
-            ),
-            Step::Unit(s) => BoundStep::Unit(bind.branch(s.layer, 1)?),
-            Step::Head(s) => BoundStep::Head(
-                bind.pointwise(s.layer)?,
-                bind.pointwise_mean(s.layer)?,
-                bind.fully_connected(s.layer + 1)?,
-            ),
+            Step::Downsample(s) => {
+                let depthwise = bind.depthwise(s.layer, 2)?;
+                let pointwise = bind.pointwise(s.layer + 1)?;
+                let branch = bind.branch(s.layer + 2, 2)?;
+                BoundStep::Downsample(s, depthwise, pointwise, branch)
+            }
+            Step::Unit(s) => {
+                let branch = bind.branch(s.layer, 1)?;
+                BoundStep::Unit(s, branch)
+            }
+            Step::Head(s) => {
+                let conv = bind.pointwise(s.layer)?;
+                let mean = bind.pointwise_mean(s.layer)?;
+                let fc = bind.fully_connected(s.layer + 1)?;
+                BoundStep::Head(s, conv, mean, fc)
+            }
         })
     }
 
-    pub fn run(
+    /// An early step, for image number `index`.
+    pub fn run_one(
         &self,
-        step: &Step,
         arena: &mut Arena,
-        image: (&Input<'_>, &Normalization),
-        features: &mut [f32],
-        logits: &mut [f32],
+        images: &mut Images<'_>,
+        index: usize,
     ) -> Result<(), Error> {
-        match (self, step) {
-            (BoundStep::Stem(conv, pool), Step::Stem(s)) => stem(conv, pool, s, arena, image),
-            (BoundStep::Downsample(depthwise, pointwise, branch), Step::Downsample(s)) => {
-                downsample(depthwise, pointwise, branch, s, arena)
+        let clock = &mut images.clock;
+        match self {
+            BoundStep::Stem(s, conv, pool) => {
+                let image = (&images.inputs[index], images.normalization);
+                stem(conv, pool, s, arena, image, clock)
             }
-            (BoundStep::Unit(branch), Step::Unit(s)) => unit(branch, s, arena),
-            (BoundStep::Head(conv, mean, fc), Step::Head(s)) => {
-                head(conv, mean, s, arena, features)?;
-                let features = View::dense(features, 1, features.len())?;
-                let classes = logits.len();
-                fc.run(&features, &mut ViewMut::dense(logits, 1, classes)?)
+            BoundStep::Downsample(s, depthwise, pointwise, branch) => {
+                downsample((depthwise, pointwise, branch), s, arena, index, clock)
             }
-            _ => unreachable!("a step bound as another"),
+            BoundStep::Unit(s, branch) => unit(branch, s, arena, 1, clock),
+            BoundStep::Head(..) => Ok(()),
+        }
+    }
+
+    /// A late step, for all images.
+    pub fn run_all(&self, arena: &mut Arena, images: &mut Images<'_>) -> Result<(), Error> {
+        let count = images.inputs.len();
+        match self {
+            BoundStep::Unit(s, branch) => unit(branch, s, arena, count, &mut images.clock),
+            BoundStep::Head(s, conv, mean, fc) => head((conv, mean, fc), s, arena, images),
+            BoundStep::Stem(..) | BoundStep::Downsample(..) => Ok(()),
         }
     }
 }
@@ -137,109 +161,141 @@ fn stem(
     s: &StemStep,
     arena: &mut Arena,
     (input, normalization): (&Input<'_>, &Normalization),
+    clock: &mut Clock<'_>,
 ) -> Result<(), Error> {
     let [image_ring, conv_ring, output] = arena.split([s.image_ring, s.conv_ring, s.output]);
-    let mut image = Ring::new(image_ring, s.image[0], s.image[1], 3);
-    let mut rows = Ring::new(conv_ring, s.conv[0], s.conv[1], s.channels);
+    let [height, width] = s.image;
+    let mut image = Ring::new(image_ring, width, 3);
+    let mut rows = Ring::new(conv_ring, s.conv[1], s.channels);
     for band in bands(s.pool[0], s.band) {
         for y in window_rows(band.clone(), 2, s.conv[0]) {
-            for from in window_rows(y..y + 1, 2, s.image[0]) {
-                input.row(from, normalization, image.row_mut(from))?;
-            }
             let out = rows.row_mut(y);
-            conv.run_row(&image.window(2 * y)?, &mut ViewMut::dense(out, s.conv[1], s.channels)?)?;
+            let mut out = ViewMut::dense(out, s.conv[1], s.channels)?;
+            if let Input::Nhwc(floats) = input {
+                // They are as the convolution reads them.
+                let row = |y: usize| View::dense(&floats[y * width * 3..], width, 3);
+                let window = window(2 * y, 0..height, row)?;
+                clock.time(STEM, || conv.run_row(&window, &mut out))?;
+            } else {
+                for from in window_rows(y..y + 1, 2, height) {
+                    let out = image.row_mut(from);
+                    clock.time(INPUT, || input.row(from, normalization, out))?;
+                }
+                let window = image.window(2 * y, 0..height)?;
+                clock.time(STEM, || conv.run_row(&window, &mut out))?;
+            }
         }
         for y in band {
             let out = &mut output[y * s.pool[1] * s.channels..];
             let out = &mut ViewMut::dense(out, s.pool[1], s.channels)?;
-            pool.run_row(&rows.window(2 * y)?, out)?;
+            let window = rows.window(2 * y, 0..s.conv[0])?;
+            clock.time(POOL, || pool.run_row(&window, out))?;
         }
     }
     Ok(())
 }
 
 fn downsample(
-    depthwise: &Depthwise3x3,
-    pointwise: &Pointwise,
-    branch: &Branch,
+    (depthwise, pointwise, branch): (&Depthwise3x3, &Pointwise, &Branch),
     s: &DownsampleStep,
     arena: &mut Arena,
+    image: usize,
+    clock: &mut Clock<'_>,
 ) -> Result<(), Error> {
-    let [input, output, ring, branch1_rows, branch2_rows] =
-        arena.split([s.input, s.output, s.ring, s.branch1_rows, s.branch2_rows]);
+    let [memory, ring, branch1_rows, branch2_rows] =
+        arena.split([s.memory, s.ring, s.branch1_rows, s.branch2_rows]);
     let ([in_height, in_width], [height, width]) = (s.input_size, s.output_size);
-    let mut ring = Ring::new(ring, in_height, in_width, s.half);
+    let input = s.input.offset - s.memory.offset;
+    let image = image % s.images * height * width * s.outputs;
+    let output = s.output.offset - s.memory.offset + image;
+    let mut ring = Ring::new(ring, in_width, s.half);
     for band in bands(height, s.band) {
         ring.write(window_rows(band.clone(), 2, in_height), |rows, out| {
             let pixels = rows.len() * in_width;
-            let from = &input[rows.start * in_width * s.inputs..];
-            branch.expand.run(&View::new(from, pixels, s.inputs, &s.reads)?, out)
+            let from = &memory[input + rows.start * in_width * s.inputs..];
+            let from = View::new(from, pixels, s.inputs, &s.reads)?;
+            clock.time(entry(s.layer + 2), || branch.expand.run(&from, out))
         })?;
         for (i, y) in band.clone().enumerate() {
-            let around = window(2 * y, in_height, |y| {
-                let from = &input[y * in_width * s.inputs..];
+            let around = window(2 * y, 0..in_height, |y| {
+                let from = &memory[input + y * in_width * s.inputs..];
                 View::new(from, in_width, s.inputs, &s.reads)
             })?;
             let out = &mut branch1_rows[i * width * s.inputs..];
-            depthwise.run_row(&around, &mut ViewMut::dense(out, width, s.inputs)?)?;
+            let out = &mut ViewMut::dense(out, width, s.inputs)?;
+            clock.time(entry(s.layer), || depthwise.run_row(&around, out))?;
+            let around = ring.window(2 * y, 0..in_height)?;
             let out = &mut branch2_rows[i * width * s.half..];
             let out = &mut ViewMut::dense(out, width, s.half)?;
-            branch.depthwise.run_row(&ring.window(2 * y)?, out)?;
+            clock.time(entry(s.layer + 3), || branch.depthwise.run_row(&around, out))?;
         }
+        // Where memory is shared: input rows that later bands read lie behind these.
         let pixels = band.len() * width;
-        let out = &mut output[band.start * width * s.outputs..];
-        pointwise.run(
-            &View::dense(branch1_rows, pixels, s.inputs)?,
-            &mut ViewMut::new(out, pixels, s.outputs, &s.branch1_writes)?,
-        )?;
-        branch.project.run(
-            &View::dense(branch2_rows, pixels, s.half)?,
-            &mut ViewMut::new(out, pixels, s.outputs, &s.branch2_writes)?,
-        )?;
+        let out = &mut memory[output + band.start * width * s.outputs..];
+        let from = View::dense(branch1_rows, pixels, s.inputs)?;
+        let to = &mut ViewMut::new(out, pixels, s.outputs, &s.branch1_writes)?;
+        clock.time(entry(s.layer + 1), || pointwise.run(&from, to))?;
+        let from = View::dense(branch2_rows, pixels, s.half)?;
+        let to = &mut ViewMut::new(out, pixels, s.outputs, &s.branch2_writes)?;
+        clock.time(entry(s.layer + 4), || branch.project.run(&from, to))?;
     }
     Ok(())
 }
 
-fn unit(branch: &Branch, s: &UnitStep, arena: &mut Arena) -> Result<(), Error> {
+/// Several images lie one after the other, and only their depthwise convolution tells them apart.
+fn unit(
+    branch: &Branch,
+    s: &UnitStep,
+    arena: &mut Arena,
+    images: usize,
+    clock: &mut Clock<'_>,
+) -> Result<(), Error> {
     let [stage, ring, rows] = arena.split([s.stage, s.ring, s.rows]);
     let [height, width] = s.size;
-    let mut ring = Ring::new(ring, height, width, s.half);
-    for band in bands(height, s.band) {
-        ring.write(window_rows(band.clone(), 1, height), |rows, out| {
+    let all = images * height;
+    let mut ring = Ring::new(ring, width, s.half);
+    for band in bands(all, s.band) {
+        ring.write(window_rows(band.clone(), 1, all), |rows, out| {
             let pixels = rows.len() * width;
             let from = &stage[rows.start * width * s.columns..];
-            branch.expand.run(&View::new(from, pixels, s.columns, &s.reads)?, out)
+            let from = View::new(from, pixels, s.columns, &s.reads)?;
+            clock.time(entry(s.layer), || branch.expand.run(&from, out))
         })?;
         for (i, y) in band.clone().enumerate() {
+            let first = y - y % height;
             let out = &mut rows[i * width * s.half..];
             let out = &mut ViewMut::dense(out, width, s.half)?;
-            branch.depthwise.run_row(&ring.window(y)?, out)?;
+            let around = ring.window(y, first..first + height)?;
+            clock.time(entry(s.layer + 1), || branch.depthwise.run_row(&around, out))?;
         }
         // Rows that the next band still reads come after these.
         let pixels = band.len() * width;
         let out = &mut stage[band.start * width * s.columns..];
-        branch.project.run(
-            &View::dense(rows, pixels, s.half)?,
-            &mut ViewMut::new(out, pixels, s.columns, &s.writes)?,
-        )?;
+        let from = View::dense(rows, pixels, s.half)?;
+        let to = &mut ViewMut::new(out, pixels, s.columns, &s.writes)?;
+        clock.time(entry(s.layer + 2), || branch.project.run(&from, to))?;
     }
     Ok(())
 }
 
 fn head(
-    conv: &Pointwise,
-    mean: &PointwiseMean,
+    (conv, mean, fc): (&Pointwise, &PointwiseMean, &FullyConnected),
     s: &HeadStep,
     arena: &mut Arena,
-    features: &mut [f32],
+    Images { inputs, features, logits, clock, .. }: &mut Images<'_>,
 ) -> Result<(), Error> {
     let [input, kept] = arena.split([s.input, s.kept]);
-    let [height, width] = s.size;
-    let input = View::dense(input, height * width, s.columns)?;
+    let ([height, width], count) = (s.size, inputs.len());
+    let input = View::dense(input, count * height * width, s.columns)?;
     if !kept.is_empty() {
         conv.run(&input, &mut ViewMut::dense(kept, height * width, s.features)?)?;
     }
-    mean.run(&input, width, &mut ViewMut::dense(features, 1, s.features)?)
+    let means = &mut ViewMut::dense(features, count, s.features)?;
+    clock.time(entry(s.layer), || mean.run(&input, width, means))?;
+    let classes = logits.len() / count;
+    let (from, to) = (View::dense(features, count, s.features)?, logits);
+    let to = &mut ViewMut::dense(to, count, classes)?;
+    clock.time(entry(s.layer + 1), || fc.run(&from, to))
 }
 
 #[cfg(test)]
@@ -294,7 +350,7 @@ mod tests {
         let network = network(architecture);
         let cpu = network.cpu();
         for bands in [Bands::Auto, Bands::Rows(1), Bands::Unfused] {
-            let schedule = Schedule::new(&architecture, network.plan(), [75, 53], bands);
+            let schedule = Schedule::new(&architecture, network.plan(), [75, 53], 1, bands);
             let mut arena = Arena::new(schedule.arena).unwrap();
             let all = Region { offset: 0, len: schedule.arena };
             let image: Vec<f32> = (0..3 * 75 * 53).map(|i| (i % 7) as f32).collect();
@@ -302,9 +358,18 @@ mod tests {
             let (mut features, mut logits) = (vec![0.0; 9], vec![0.0; 3]);
             for step in &schedule.steps {
                 let before = arena.slice(all).to_vec();
-                let bound = BoundStep::new(step, &network, cpu).unwrap();
-                let input = (&Input::Nchw(&image), &normalization);
-                bound.run(step, &mut arena, input, &mut features, &mut logits).unwrap();
+                let bound = BoundStep::new(step.clone(), &network, cpu).unwrap();
+                let mut images = Images {
+                    inputs: &[Input::Nchw(&image)],
+                    normalization: &normalization,
+                    features: &mut features,
+                    logits: &mut logits,
+                    clock: Clock(&mut []),
+                };
+                bound.run_one(&mut arena, &mut images, 0).unwrap();
+                if let Step::Head(_) = step {
+                    bound.run_all(&mut arena, &mut images).unwrap();
+                }
                 let mut allowed = vec![false; schedule.arena];
                 let regions = match step {
                     Step::Stem(s) => vec![s.image_ring, s.conv_ring, s.output],

@@ -5,15 +5,14 @@ use crate::checkpoints::Checkpoint;
 use crate::classifier::threads;
 use crate::failure::Failure;
 use crate::kernel_bench;
-use crate::network;
+use crate::size::Size;
+use crate::subject::{Form, Picture, Selection, Subject};
 use crate::text::{Align, table};
 use crate::timing::Times;
 use clap::ValueEnum;
 use serde::Serialize;
-use shufflenet::model::{Architecture, LayerWeights, Model};
-use shufflenet::{Input, Network, Session, SessionOptions};
+use shufflenet::{Session, SessionOptions};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -27,15 +26,20 @@ did in registers, and of what that and its memory allow. The environment variabl
 sets the highest level."
 )]
 pub struct Arguments {
-    /// The paper's widths to measure [default: all]
-    #[arg(long, value_name = "V", conflicts_with = "weights")]
-    variant: Option<Checkpoint>,
-    /// Measure this model instead: safetensors, a PyTorch checkpoint, or the name of a downloaded one
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    models: Selection,
     /// How many images to run at a time, each on one thread; at most four for each CPU
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "kernels")]
     threads: NonZeroUsize,
+    /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
+    #[arg(long, conflicts_with = "kernels")]
+    size: Option<Size>,
+    /// In what form images are passed
+    #[arg(long, value_enum, default_value_t = Form::Nchw, conflicts_with = "kernels")]
+    input: Form,
+    /// How many images to pass at once; times are of one
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "kernels")]
+    batch: NonZeroUsize,
     /// Measure each kernel by itself, at every level of instructions
     #[arg(long)]
     kernels: bool,
@@ -47,12 +51,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// A model to measure.
-struct Subject {
-    name: String,
-    network: Network,
-}
-
 #[derive(Serialize)]
 struct Line<'a> {
     model: &'a str,
@@ -60,6 +58,8 @@ struct Line<'a> {
     /// Height and width, in pixels.
     input_size: [usize; 2],
     threads: usize,
+    /// Passed at once.
+    batch: usize,
     images: usize,
     min_ms: f64,
     median_ms: f64,
@@ -71,7 +71,7 @@ struct Line<'a> {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let time = Duration::from_millis(arguments.time.get() as u64);
     let threads = threads(Some(arguments.threads));
-    let subjects = subjects(arguments)?;
+    let subjects = arguments.models.load(Checkpoint::value_variants())?;
     if arguments.kernels {
         let networks: Vec<_> = subjects.iter().map(|s| (s.name.as_str(), &s.network)).collect();
         return kernel_bench::run(&networks, time, arguments.json);
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(str::to_owned),
     ];
     for subject in &subjects {
-        let line = measure(subject, threads, time)?;
+        let line = measure(subject, threads, time, arguments)?;
         if arguments.json {
             print_json(&line)?;
         }
@@ -104,50 +104,29 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(&table(&[Left, Left, Right, Right, Right, Right, Right, Right], &rows))
 }
 
-fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
-    if let Some(weights) = &arguments.weights {
-        let name = weights.to_string_lossy().into_owned();
-        return Ok(vec![Subject { name, network: network::load(Some(weights))? }]);
-    }
-    let cpu = network::cpu()?;
-    let variants = match &arguments.variant {
-        Some(variant) => std::slice::from_ref(variant),
-        None => Checkpoint::value_variants(),
-    };
-    let subject = |variant: &Checkpoint| {
-        let architecture = variant.architecture();
-        let network = Network::for_cpu(meaningless(architecture)?, cpu);
-        Ok(Subject { name: architecture.name().to_owned(), network })
-    };
-    variants.iter().map(subject).collect()
-}
-
-/// A model whose activations stay in the range of a trained one's.
-fn meaningless(architecture: Architecture) -> Result<Model, Failure> {
-    let layers = architecture.layers().into_iter().map(|layer| {
-        let shape = layer.weight_shape();
-        let bound = (6.0 / shape[1..].iter().product::<usize>() as f32).sqrt();
-        let value = |i: usize| (i.wrapping_mul(2_654_435_761) >> 8 & 0xffff) as f32 / 32768.0 - 1.0;
-        let weight = (0..shape.iter().product()).map(|i| bound * value(i)).collect();
-        LayerWeights { weight, bias: vec![0.0; layer.outputs] }
-    });
-    let preprocessing = architecture.default_preprocessing();
-    Ok(Model::new(architecture, layers.collect(), preprocessing)?)
-}
-
 /// Runs images on every thread for so long, after one that does not count.
-fn measure(subject: &Subject, threads: usize, time: Duration) -> Result<Line<'_>, Failure> {
+fn measure<'a>(
+    subject: &'a Subject,
+    threads: usize,
+    time: Duration,
+    arguments: &Arguments,
+) -> Result<Line<'a>, Failure> {
     let network = &subject.network;
+    let batch = arguments.batch.get();
+    let options = SessionOptions {
+        input_size: arguments.size.map(Size::into),
+        batch: Some(batch),
+        ..SessionOptions::default()
+    };
     let start = Barrier::new(threads);
     let one = || -> Result<(Times, (usize, usize)), shufflenet::Error> {
-        let session = Session::new(network, &SessionOptions::default());
+        let session = Session::new(network, &options);
         let size = session.as_ref().map_or((1, 1), Session::input_size);
-        // Grey, but not everywhere: all values are normal numbers.
-        let image: Vec<f32> =
-            (0..3 * size.0 * size.1).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect();
+        let picture = Picture::new(arguments.input, size);
         start.wait();
         let mut session = session?;
-        let times = Times::measure(time, || session.run(&[Input::Nchw(&image)]).map(drop))?;
+        let images = vec![picture.input()?; batch];
+        let times = Times::measure(time, || session.run(&images).map(drop))?;
         Ok((times, size))
     };
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -161,17 +140,19 @@ fn measure(subject: &Subject, threads: usize, time: Duration) -> Result<Line<'_>
         times.extend(of_thread);
         size = input_size;
     }
-    let seconds = times.median();
+    let scale = 1e3 / batch as f64;
+    let seconds = times.median() / batch as f64;
     let macs = network.architecture().macs(size.0, size.1) as f64;
     Ok(Line {
         model: &subject.name,
         level: network.cpu().level().name(),
         input_size: [size.0, size.1],
         threads,
-        images: times.len(),
-        min_ms: 1e3 * times.min(),
-        median_ms: 1e3 * seconds,
-        p90_ms: 1e3 * times.quantile(0.9),
+        batch,
+        images: times.len() * batch,
+        min_ms: scale * times.min(),
+        median_ms: scale * times.median(),
+        p90_ms: scale * times.quantile(0.9),
         images_per_second: threads as f64 / seconds,
         gmacs_per_second: threads as f64 * macs / seconds / 1e9,
     })

@@ -3,13 +3,13 @@
 use super::{print, print_json};
 use crate::failure::Failure;
 use crate::network;
+use crate::size::Size;
 use crate::text::{Align, grouped, join, printable, sizes, table, wrapped};
 use serde::Serialize;
 use shufflenet::kernels::ColumnRange;
 use shufflenet::model::Preprocessing;
 use shufflenet::{Network, Session, SessionOptions};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Show a model's layers, sizes and plan
 #[derive(clap::Args)]
@@ -33,24 +33,6 @@ pub struct Arguments {
 
 /// Columns for a text beside its name.
 const TEXT_WIDTH: usize = 66;
-
-#[derive(Clone, Copy)]
-struct Size {
-    height: usize,
-    width: usize,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Size, String> {
-        let (height, width) = text.split_once(['x', 'X']).unwrap_or((text, text));
-        match (height.parse(), width.parse()) {
-            (Ok(height), Ok(width)) => Ok(Size { height, width }),
-            _ => Err("expected N or HEIGHTxWIDTH in pixels, such as 192x320".to_owned()),
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Report {
@@ -106,7 +88,7 @@ struct Slots {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = network::load(arguments.file.as_deref())?;
-    let input_size = arguments.size.map(|size| (size.height, size.width));
+    let input_size = arguments.size.map(Size::into);
     let options = SessionOptions { input_size, ..SessionOptions::default() };
     let session = Session::new(&network, &options)?;
     let file = arguments.file.as_ref().map(|path| path.to_string_lossy().into_owned());

@@ -7,6 +7,7 @@ pub mod download;
 pub mod evaluate;
 pub mod info;
 pub mod inspect;
+pub mod profile;
 
 use crate::failure::Failure;
 use serde::Serialize;

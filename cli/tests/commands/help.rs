@@ -2,7 +2,7 @@ use crate::support::run;
 
 #[test]
 fn help_names_every_argument() {
-    let commands: [(&str, &[&str]); 7] = [
+    let commands: [(&str, &[&str]); 8] = [
         (
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
@@ -13,8 +13,19 @@ fn help_names_every_argument() {
         ("convert", &["<IN>", "<OUT>"]),
         (
             "bench",
-            &["--variant <", "--weights <", "--threads <", "--kernels", "--time <", "--json"],
+            &[
+                "--variant <",
+                "--weights <",
+                "--threads <",
+                "--size <",
+                "--input <",
+                "--batch <",
+                "--kernels",
+                "--time <",
+                "--json",
+            ],
         ),
+        ("profile", &["--variant <", "--weights <", "--size <", "--input <", "--time <", "--json"]),
         ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
     ];
     let all = run(["--help"]).success();

@@ -8,5 +8,6 @@ mod evaluate;
 mod help;
 mod info;
 mod inspect;
+mod profile;
 mod server;
 mod support;

@@ -10,20 +10,23 @@ kernel!(pointwise_mean, PointwiseMeanArgs, body);
 /// As for the kernel.
 #[inline(always)]
 unsafe fn body(args: &PointwiseMeanArgs) {
-    let (width, args) = (args.width, &args.pointwise);
-    // SAFETY: the input covers `rows` rows and the output one; there are as many columns as inputs and
-    // outputs.
+    let (width, images, args) = (args.width, args.images, &args.pointwise);
+    let pixels = args.rows / images;
+    // SAFETY: the input covers `rows` rows and the output one for each image; there are as many columns
+    // as inputs and outputs.
     unsafe {
-        for (n, to) in columns(&args.output).enumerate() {
-            let mut total = 0.0f32;
-            for y in 0..args.rows / width {
-                let mut row = 0.0f32;
-                for x in 0..width {
-                    row += pixel_output(args, y * width + x, n);
+        for image in 0..images {
+            for (n, to) in columns(&args.output).enumerate() {
+                let mut total = 0.0f32;
+                for y in 0..pixels / width {
+                    let mut row = 0.0f32;
+                    for x in 0..width {
+                        row += pixel_output(args, image * pixels + y * width + x, n);
+                    }
+                    total += row;
                 }
-                total += row;
+                *args.output.data.add(image * args.output.stride + to) = total / pixels as f32;
             }
-            *args.output.data.add(to) = total / args.rows as f32;
         }
     }
 }

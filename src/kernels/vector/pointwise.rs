@@ -276,7 +276,8 @@ pub(in crate::kernels) unsafe fn pointwise(args: &PointwiseArgs, tiles: &Tiles) 
 /// # Safety
 /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn), with these tiles' panels.
 pub(in crate::kernels) unsafe fn pointwise_mean(args: &PointwiseMeanArgs, tiles: &Tiles) {
-    let (width, args) = (args.width, &args.pointwise);
+    let (width, images, args) = (args.width, args.images, &args.pointwise);
+    let pixels = args.rows / images;
     let add = |sums: &mut [f32], values: &[f32]| {
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     };
@@ -286,20 +287,22 @@ pub(in crate::kernels) unsafe fn pointwise_mean(args: &PointwiseMeanArgs, tiles:
         let mut blocks = Blocks::new(args);
         while let Some((block, vectors)) = blocks.next(tiles) {
             let lanes = vectors * tiles.lanes;
-            let (mut image_row, mut total, mut x) = ([0.0; MOST], [0.0; MOST], 0);
-            for (row, rows) in even_pieces(args.rows, tiles.rows[vectors - 1]) {
-                let to = scratch.as_mut_ptr().cast();
-                (tiles.run)(&block, Part { vectors, row, rows, to, stride: MOST });
-                for values in &scratch[..rows] {
-                    add(&mut image_row[..lanes], &values[..lanes]);
-                    x += 1;
-                    if x == width {
-                        add(&mut total[..lanes], &image_row[..lanes]);
-                        (image_row, x) = ([0.0; MOST], 0);
+            for image in 0..images {
+                let (mut image_row, mut total, mut x) = ([0.0; MOST], [0.0; MOST], 0);
+                for (row, rows) in even_pieces(pixels, tiles.rows[vectors - 1]) {
+                    let (row, to) = (image * pixels + row, scratch.as_mut_ptr().cast());
+                    (tiles.run)(&block, Part { vectors, row, rows, to, stride: MOST });
+                    for values in &scratch[..rows] {
+                        add(&mut image_row[..lanes], &values[..lanes]);
+                        x += 1;
+                        if x == width {
+                            add(&mut total[..lanes], &image_row[..lanes]);
+                            (image_row, x) = ([0.0; MOST], 0);
+                        }
                     }
                 }
+                block.scatter(image, &[total.map(|total| total / pixels as f32)]);
             }
-            block.scatter(0, &[total.map(|total| total / args.rows as f32)]);
         }
     }
 }

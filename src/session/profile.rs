@@ -1,0 +1,41 @@
+//! How long an image's layers take.
+
+use std::time::{Duration, Instant};
+
+/// Times of one image's run. Reading the clock takes time too: the layers' sum is more than a run that
+/// is not profiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// To normalise the image's rows, or to put their colours side by side.
+    pub input: Duration,
+    /// Of each layer of [`workloads`](crate::workload::workloads), in its order, over all bands.
+    pub layers: Vec<Duration>,
+}
+
+/// Adds up times by entry: of the image's rows, the stem, the max pool, and then the model's layers from
+/// the second on. Without entries it measures nothing.
+pub(super) struct Clock<'a>(pub &'a mut [Duration]);
+
+/// Of the image's rows, the stem and the max pool.
+pub(super) const INPUT: usize = 0;
+pub(super) const STEM: usize = 1;
+pub(super) const POOL: usize = 2;
+
+/// Of the model's layer number `layer`, which is not the stem.
+pub(super) fn entry(layer: usize) -> usize {
+    layer + 2
+}
+
+impl Clock<'_> {
+    pub fn time<T>(&mut self, entry: usize, work: impl FnOnce() -> T) -> T {
+        match self.0.get_mut(entry) {
+            None => work(),
+            Some(sum) => {
+                let start = Instant::now();
+                let result = work();
+                *sum += start.elapsed();
+                result
+            }
+        }
+    }
+}
