@@ -41,10 +41,14 @@ impl Input<'_> {
             Input::Nhwc(floats) => out.copy_from_slice(&floats[y * out.len()..][..out.len()]),
             Input::Nchw(floats) => {
                 let width = out.len() / 3;
-                for (colour, plane) in floats.chunks_exact(floats.len() / 3).enumerate() {
-                    for (pixel, &value) in out.chunks_exact_mut(3).zip(&plane[y * width..]) {
-                        pixel[colour] = value;
-                    }
+                let pixels = out.as_chunks_mut::<3>().0;
+                let plane = floats.len() / 3;
+                let row = |colour: usize| &floats[colour * plane + y * width..][..width];
+                let (red, green, blue) = (row(0), row(1), row(2));
+                for (((pixel, &red), &green), &blue) in
+                    pixels.iter_mut().zip(red).zip(green).zip(blue)
+                {
+                    *pixel = [red, green, blue];
                 }
             }
         }

@@ -119,7 +119,7 @@ fn measure<'a>(subject: &'a Subject, arguments: &Arguments) -> Result<Report<'a>
     let total: f64 = steps.iter().map(|step| step.microseconds).sum();
     let groups = GROUPS.map(|group| {
         let of_group = steps.iter().filter(|step| step.group == group);
-        let microseconds = of_group.map(|step| step.microseconds).sum();
+        let microseconds = of_group.fold(0.0, |sum, step| sum + step.microseconds);
         Group { group, microseconds, share: microseconds / total }
     });
     Ok(Report {

@@ -1,8 +1,8 @@
 //! The first convolution. In each image row, the inputs of an output pixel are neighbours (three pixels
 //! of three colours), so that it is a matrix product whose rows are output pixels.
 
-use super::Vector;
 use super::tile::{Segment, WeightSteps, accumulate};
+use super::{Vector, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// Where a group of vectors lies among the channels: the first channel, and the steps by which the
@@ -92,6 +92,18 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
         }
         let mut sums = [bias; PIXELS];
         let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+        if PIXELS > 1 && args.input_stride == 3 {
+            // Of known length, so that it is unrolled.
+            unrolled!(3, |ky| {
+                let row = args.rows[ky];
+                if !row.is_null() {
+                    let inputs = row.add(3 * columns.start);
+                    let weights = args.weights.add(ky * 9 * args.weight_stride + group.first);
+                    accumulate(&mut sums, Segment { inputs, weights, len: 9 }, 6, steps);
+                }
+            });
+            return store(args, x, group, &sums);
+        }
         for (ky, row) in args.rows.into_iter().enumerate() {
             let pieces = if row.is_null() { 0 } else { pieces };
             for i in 0..pieces {
@@ -104,12 +116,29 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
                 accumulate(&mut sums, segment, 2 * args.input_stride, steps);
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
+        store(args, x, group, &sums);
+    }
+}
+
+/// Applies the ReLU and stores output pixels from `x` on.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn store<V: Vector, const PIXELS: usize, const VECTORS: usize>(
+    args: &WindowArgs,
+    x: usize,
+    group: Group,
+    sums: &[[V; VECTORS]; PIXELS],
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        unrolled!(PIXELS, |i| {
             let to = args.output.add((x + i) * args.output_stride);
-            for (j, sum) in sums.iter().enumerate() {
+            for (j, sum) in sums[i].iter().enumerate() {
                 sum.relu().store(to.add(group.first + j * group.step));
             }
-        }
+        });
     }
 }
 
