@@ -39,12 +39,14 @@ pub(crate) enum Bands {
     Unfused,
 }
 
-/// Floats of scratch rows that fit most of a 32 KiB first-level data cache, and a share of a small second
-/// level beside weights and the stage.
-const FIRST_LEVEL: usize = 7 * 1024;
+/// Floats of scratch rows that cost little: first-level data caches have 32 to 64 KiB, and rows come and go
+/// in order. And a share of a small second level beside weights and the stage.
+const FIRST_LEVEL: usize = 14 * 1024;
 const SECOND_LEVEL: usize = 48 * 1024;
 
-/// Floats of scratch rows that no band of more than a row exceeds.
+/// Floats of scratch rows that a step gets beside the largest buffers, and the most that any gets: in large
+/// images bands stay small, as scratch grows with the width alone.
+const SCRATCH: usize = 20 * 1024;
 const LARGEST: usize = 128 * 1024;
 
 /// Stem convolution and max pool.
@@ -199,9 +201,15 @@ fn overlay((rows, output_row): (usize, usize), input_row: usize) -> usize {
 }
 
 impl Bands {
-    /// Output rows in a band; `floats(rows)` is the scratch that a band of so many rows takes, and every
-    /// band reads all `weights`.
-    fn height(self, rows: usize, weights: usize, floats: impl Fn(usize) -> usize) -> usize {
+    /// Output rows in a band; `floats(rows)` is the scratch that a band of so many rows takes, of which
+    /// there is `room`, and every band reads all `weights`.
+    fn height(
+        self,
+        rows: usize,
+        weights: usize,
+        room: usize,
+        floats: impl Fn(usize) -> usize,
+    ) -> usize {
         // What comes from beyond the first level: the weights once a band, and scratch rows that do not
         // fit it, written and read, dearer still where they do not fit the second either.
         let cost = |band: &usize| {
@@ -213,8 +221,7 @@ impl Bands {
             let moved = floats(rows).saturating_mul(dearness);
             rows.div_ceil(*band).saturating_mul(weights).saturating_add(moved)
         };
-        // In large images bands stay small: scratch grows with the width alone.
-        let fits = |band: &usize| *band == 1 || floats(*band) <= LARGEST;
+        let fits = |band: &usize| *band == 1 || floats(*band) <= room;
         match self {
             Bands::Auto => (1..=rows).take_while(fits).min_by_key(cost).unwrap_or(1),
             Bands::Rows(n) => n.clamp(1, rows),
@@ -228,7 +235,8 @@ struct Memory {
     /// One step's scratch gives its place to the next one's, and a stage's buffer to the next but one.
     shared: bool,
     buffers: Vec<Region>,
-    /// The end of what was handed out.
+    /// The end of the buffers, and of what was handed out.
+    buffers_end: usize,
     end: usize,
 }
 
@@ -242,7 +250,7 @@ impl Memory {
             let mut stack = Stack { end: 0 };
             let mut buffers: Vec<_> = (0..last).map(|i| stack.push(len(i))).collect();
             buffers.push(stack.push(all_of_last));
-            return Memory { shared, buffers, end: stack.end };
+            return Memory { shared, buffers, buffers_end: stack.end, end: stack.end };
         }
         // Each buffer lies over the one before it, as far as that one is read first; the last one not if
         // it has to wait for other images.
@@ -256,7 +264,14 @@ impl Memory {
             buffers[i] = Region { offset, len: len(i) };
         }
         let end = buffers.iter().map(|region| region.end()).max().unwrap_or(0);
-        Memory { shared, buffers, end }
+        Memory { shared, buffers, buffers_end: end, end }
+    }
+
+    /// How much scratch a step that uses the given buffers can have without making the arena larger than
+    /// the steps with the largest buffers do.
+    fn room(&self, used: Region) -> usize {
+        let scratch = SCRATCH.max(self.buffers_end / 5);
+        (self.buffers_end.saturating_add(scratch) - used.end()).min(LARGEST)
     }
 
     /// The scratch regions of a step that uses the given buffers.
@@ -301,8 +316,8 @@ impl Schedule {
 
         let conv_rows = |band| volume([ring_rows(band, 2, conv[0]), conv[1], channels]);
         let stem_floats = |band| conv_rows(band).saturating_add(volume([9, width]));
-        let band = bands.height(pool[0], 27 * channels, stem_floats);
         let output = memory.buffers[0];
+        let band = bands.height(pool[0], 27 * channels, memory.room(output), stem_floats);
         let [image_ring, conv_ring] = memory.scratch(output, [volume([9, width]), conv_rows(band)]);
         let stem = StemStep { image, conv, pool, channels, band, image_ring, conv_ring, output };
         let mut steps = vec![Step::Stem(stem)];
@@ -325,8 +340,8 @@ impl Schedule {
                     };
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
                     let weights = half * (2 * inputs + half);
-                    let band = bands.height(rows, weights, floats);
                     let both = input.and(output);
+                    let band = bands.height(rows, weights, memory.room(both), floats);
                     let [ring, branch1_rows, branch2_rows] = memory.scratch(both, scratch(band));
                     steps.push(Step::Downsample(DownsampleStep {
                         layer,
@@ -358,7 +373,7 @@ impl Schedule {
                     };
                     let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
                     let band = match images {
-                        1 => bands.height(rows, 2 * half * half, floats),
+                        1 => bands.height(rows, 2 * half * half, memory.room(output), floats),
                         _ => volume([images, rows]),
                     };
                     let [ring, band_rows] = memory.scratch(output, scratch(band));
@@ -477,7 +492,7 @@ mod tests {
             let plan = Plan::new(architecture);
             4 * Schedule::new(architecture, &plan, [224, 224], 1, Bands::Auto).arena
         };
-        assert!(bytes(&Architecture::X1_0) < 600_000, "{}", bytes(&Architecture::X1_0));
+        assert!(bytes(&Architecture::X1_0) < 450_000, "{}", bytes(&Architecture::X1_0));
     }
 
     #[test]
