@@ -128,6 +128,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mirror = image.chunks_exact(side).flat_map(|row| row.iter().rev().copied()).collect();
     let images = [image, mirror];
+    drop(bytes);
 
     let start = Instant::now();
     let network = Network::new(weights::load(model)?)?;

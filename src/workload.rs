@@ -186,7 +186,13 @@ impl Bound {
         let taps = |count| Arc::new(Taps::from_elements(count, outputs, weight, bias));
         let matrix = || {
             let layout = kernel.layout().unwrap_or(Layout::RowMajor);
-            Arc::new(Matrix::from_elements(layout, inputs, outputs, weight, bias))
+            let rows = (0..outputs).flat_map(|n| (0..inputs).map(move |k| weight(k, n)));
+            Arc::new(Matrix::from_rows(
+                layout,
+                inputs,
+                rows.collect(),
+                (0..outputs).map(bias).collect(),
+            ))
         };
         let relu = workload.relu;
         Ok(match workload.operation {

@@ -1,7 +1,6 @@
 //! How the weight matrix of a pointwise or fully connected layer lies in memory.
 
 use crate::Error;
-use bytemuck::{Pod, Zeroable};
 
 /// Order of a weight matrix's elements. Input `k` and output `n` number rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,35 +43,44 @@ impl Layout {
     }
 }
 
-/// A cache line, so that panels start at one.
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([f32; 16]);
-
-// SAFETY: sixteen floats may all be zero.
-unsafe impl Zeroable for Line {}
-// SAFETY: sixteen floats fill a line without padding, and any bytes are floats.
-unsafe impl Pod for Line {}
-
-/// Floats that start at a cache line.
-#[derive(Clone)]
+/// Floats that start at a cache line, so that panels do.
 pub(crate) struct AlignedFloats {
-    lines: Box<[Line]>,
-    len: usize,
+    /// Neither grows nor shrinks, so it stays where it is.
+    memory: Vec<f32>,
+    start: usize,
 }
 
+/// Floats in a cache line.
+const LINE: usize = 16;
+
 impl AlignedFloats {
+    /// Zeros, written: running meets no page that it is the first to touch.
     pub(crate) fn zeroed(len: usize) -> AlignedFloats {
-        AlignedFloats { lines: vec![Line::zeroed(); len.div_ceil(16)].into(), len }
+        AlignedFloats::from_vec(Vec::new(), len)
     }
 
-    /// `None` where there is not so much memory.
+    /// The same; `None` where there is not so much memory.
     pub(crate) fn try_zeroed(len: usize) -> Option<AlignedFloats> {
-        let count = len.div_ceil(16);
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(count).ok()?;
-        lines.resize(count, Line::zeroed());
-        Some(AlignedFloats { lines: lines.into(), len })
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(len.checked_add(LINE)?).ok()?;
+        Some(AlignedFloats::from_vec(memory, len))
+    }
+
+    /// Takes over a vector's memory for `len` floats, at least as many as it has. They begin up to a line
+    /// behind the vector's, which are not moved.
+    fn from_vec(mut memory: Vec<f32>, len: usize) -> AlignedFloats {
+        memory.reserve_exact(len + LINE - memory.len());
+        let start = memory.as_ptr().addr().wrapping_neg() % 64 / size_of::<f32>();
+        memory.resize(start + len, 0.0);
+        AlignedFloats { memory, start }
+    }
+}
+
+impl Clone for AlignedFloats {
+    fn clone(&self) -> AlignedFloats {
+        let mut copy = AlignedFloats::zeroed(self.len());
+        copy.copy_from_slice(self);
+        copy
     }
 }
 
@@ -80,13 +88,13 @@ impl std::ops::Deref for AlignedFloats {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &self.memory[self.start..]
     }
 }
 
 impl std::ops::DerefMut for AlignedFloats {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut self.memory[self.start..]
     }
 }
 
@@ -124,33 +132,39 @@ impl Matrix {
             return Err(Error::argument("length of the bias", bias.len(), outputs));
         }
         layout.check()?;
-        let element = |k, n| weights[n * inputs + k];
-        Ok(Matrix::from_elements(layout, inputs, outputs, element, |n| bias[n]))
+        Ok(Matrix::from_rows(layout, inputs, weights.to_vec(), bias.to_vec()))
     }
 
-    /// Packs whatever the functions give for input `k` and output `n`.
-    pub(crate) fn from_elements(
+    /// Packs row-major weights, a row for each bias, in the memory that they come in.
+    pub(crate) fn from_rows(
         layout: Layout,
         inputs: usize,
-        outputs: usize,
-        weight: impl Fn(usize, usize) -> f32,
-        bias: impl Fn(usize) -> f32,
+        weights: Vec<f32>,
+        bias: Vec<f32>,
     ) -> Matrix {
+        let outputs = bias.len();
         let padded = layout.padded(outputs);
-        let mut matrix = Matrix {
-            layout,
-            inputs,
-            outputs,
-            weights: AlignedFloats::zeroed(padded * inputs),
-            bias: AlignedFloats::zeroed(padded),
-        };
-        for n in 0..outputs {
-            matrix.bias[n] = bias(n);
-            for k in 0..inputs {
-                matrix.weights[layout.index(inputs, k, n)] = weight(k, n);
+        let mut bias = AlignedFloats::from_vec(bias, padded);
+        bias.memory.copy_within(..outputs, bias.start);
+        bias[outputs..].fill(0.0);
+        let len = weights.len();
+        let mut weights = AlignedFloats::from_vec(weights, padded * inputs);
+        match layout {
+            Layout::RowMajor => weights.memory.copy_within(..len, weights.start),
+            Layout::Panels { width } => {
+                // A panel's rows become its place, moved to the cache line: from the last panel on, for
+                // each ends where the rows of the next one began.
+                let size = width * inputs;
+                let mut rows = vec![0.0; size];
+                for begin in (0..padded * inputs).step_by(size).rev() {
+                    let end = len.min(begin + size);
+                    rows[..end - begin].copy_from_slice(&weights.memory[begin..end]);
+                    rows[end - begin..].fill(0.0);
+                    transpose(&rows, inputs, &mut weights[begin..begin + size]);
+                }
             }
         }
-        matrix
+        Matrix { layout, inputs, outputs, weights, bias }
     }
 
     /// The same matrix in another layout.
@@ -159,8 +173,13 @@ impl Matrix {
     /// [`Error::Argument`] when the layout's panels have an impossible width.
     pub fn to_layout(&self, layout: Layout) -> Result<Matrix, Error> {
         layout.check()?;
-        let element = |k, n| self.weights[self.layout.index(self.inputs, k, n)];
-        Ok(Matrix::from_elements(layout, self.inputs, self.outputs, element, |n| self.bias[n]))
+        let mut rows = Vec::with_capacity(self.outputs * self.inputs);
+        for n in 0..self.outputs {
+            let element = |k| self.weights[self.layout.index(self.inputs, k, n)];
+            rows.extend((0..self.inputs).map(element));
+        }
+        let bias = self.bias[..self.outputs].to_vec();
+        Ok(Matrix::from_rows(layout, self.inputs, rows, bias))
     }
 
     /// The layout.
@@ -190,6 +209,16 @@ impl Matrix {
 impl std::fmt::Debug for Matrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Matrix({} x {}, {:?})", self.outputs, self.inputs, self.layout)
+    }
+}
+
+/// From rows to columns of `columns` elements...
+fn transpose(rows: &[f32], columns: usize, to: &mut [f32]) {
+    let height = rows.len() / columns;
+    for (k, to) in to.chunks_exact_mut(height).enumerate() {
+        for (to, row) in to.iter_mut().zip(rows.chunks_exact(columns)) {
+            *to = row[k];
+        }
     }
 }
 

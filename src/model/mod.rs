@@ -66,11 +66,16 @@ impl Model {
             }
         }
         let description = Description { preprocessing, labels: Vec::new(), provenance: None };
-        Ok(Model { architecture, layers, description })
+        Ok(Model::from_parts(architecture, layers, description))
     }
 
-    pub(crate) fn described(self, description: Description) -> Model {
-        Model { description, ..self }
+    /// A model from parts that are known to be right.
+    pub(crate) fn from_parts(
+        architecture: Architecture,
+        layers: Vec<LayerWeights>,
+        description: Description,
+    ) -> Model {
+        Model { architecture, layers, description }
     }
 
     /// Widths, depths and class count.

@@ -112,22 +112,54 @@ impl fmt::Debug for Network {
 
 /// Packs one layer, its channels in the plan's order.
 fn pack(cpu: Cpu, layer: &Layer, order: &ChannelOrder, weights: LayerWeights) -> Packed {
-    let LayerWeights { weight, bias } = weights;
-    let bias = |n: usize| bias[order.outputs[n]];
-    let matrix = |operation| {
-        let layout = select_known(cpu, operation).layout().unwrap_or(Layout::RowMajor);
-        let element =
-            |k: usize, n: usize| weight[order.outputs[n] * layer.inputs + order.inputs[k]];
-        let matrix = Matrix::from_elements(layout, layer.inputs, layer.outputs, element, bias);
-        Packed::Matrix(Arc::new(matrix))
+    let LayerWeights { mut weight, mut bias } = weights;
+    reorder(&mut weight, &order.outputs);
+    reorder(&mut bias, &order.outputs);
+    let taps = |count: usize, element: &dyn Fn(usize, usize) -> f32| {
+        Packed::Taps(Arc::new(Taps::from_elements(count, layer.outputs, element, |c| bias[c])))
     };
-    let taps = |taps: usize, element: &dyn Fn(usize, usize) -> f32| {
-        Packed::Taps(Arc::new(Taps::from_elements(taps, layer.outputs, element, bias)))
+    let operation = match layer.kind {
+        LayerKind::Stem => return taps(27, &|t, c| weight[c * 27 + t % 3 * 9 + t / 3]),
+        LayerKind::Depthwise { .. } => return taps(9, &|t, c| weight[c * 9 + t]),
+        LayerKind::Pointwise => Operation::Pointwise,
+        LayerKind::FullyConnected => Operation::FullyConnected,
     };
-    match layer.kind {
-        LayerKind::Stem => taps(27, &|t, c| weight[order.outputs[c] * 27 + t % 3 * 9 + t / 3]),
-        LayerKind::Depthwise { .. } => taps(9, &|t, c| weight[order.outputs[c] * 9 + t]),
-        LayerKind::Pointwise => matrix(Operation::Pointwise),
-        LayerKind::FullyConnected => matrix(Operation::FullyConnected),
+    if !order.inputs.is_sorted() {
+        let row = &mut vec![0.0; layer.inputs];
+        for weights in weight.chunks_exact_mut(layer.inputs) {
+            row.copy_from_slice(weights);
+            for (to, &from) in weights.iter_mut().zip(&order.inputs) {
+                *to = row[from];
+            }
+        }
+    }
+    let layout = select_known(cpu, operation).layout().unwrap_or(Layout::RowMajor);
+    Packed::Matrix(Arc::new(Matrix::from_rows(layout, layer.inputs, weight, bias)))
+}
+
+/// Makes row `n` of a matrix what row `order[n]` was, for a permutation `order` of its rows.
+fn reorder(matrix: &mut [f32], order: &[usize]) {
+    if order.is_sorted() {
+        return;
+    }
+    let len = matrix.len() / order.len();
+    let mut first = Vec::with_capacity(len);
+    let mut moved = vec![false; order.len()];
+    // Along each cycle of the permutation, with one row aside.
+    for start in 0..order.len() {
+        let mut to = start;
+        while !std::mem::replace(&mut moved[to], true) {
+            let from = order[to];
+            if to == start {
+                first.clear();
+                first.extend_from_slice(&matrix[to * len..][..len]);
+            }
+            if from == start {
+                matrix[to * len..][..len].copy_from_slice(&first);
+            } else {
+                matrix.copy_within(from * len..(from + 1) * len, to * len);
+            }
+            to = from;
+        }
     }
 }

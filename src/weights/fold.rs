@@ -5,6 +5,7 @@
 //! computed in f64, each operation rounded by itself (a fused one would give other bits), and rounded
 //! to f32 once.
 
+use super::source::Reader;
 use super::{StateDict, Tensor};
 use crate::Error;
 use crate::model::{Layer, LayerWeights};
@@ -12,34 +13,44 @@ use crate::model::{Layer, LayerWeights};
 /// What PyTorch adds to the variance.
 const EPSILON: f64 = 1e-5;
 
+/// Elements read at once.
+const BLOCK: usize = 512;
+
 /// One layer of a state dict that has been checked against it.
-pub(super) fn fold(state: &StateDict<'_>, layer: &Layer) -> Result<LayerWeights, Error> {
+pub(super) fn fold(
+    state: &StateDict<'_>,
+    reader: &mut Reader<'_>,
+    layer: &Layer,
+) -> Result<LayerWeights, Error> {
     let weight = state.get(&format!("{}.weight", layer.name))?;
     let Some(norm) = &layer.batch_norm else {
         let bias = state.get(&format!("{}.bias", layer.name))?;
-        let all = |t| rounded(t, t.len(), |i| value(t, i));
+        let mut all = |tensor| scaled(reader, tensor, 1, |_| 1.0);
         return Ok(LayerWeights { weight: all(weight)?, bias: all(bias)? });
     };
     let part = |part| state.get(&format!("{norm}.{part}"));
-    let (gamma, beta) = (part("weight")?, part("bias")?);
-    let (mean, variance) = (part("running_mean")?, part("running_var")?);
-    let scale = |channel| {
-        let scale = value(gamma, channel)? / (value(variance, channel)? + EPSILON).sqrt();
-        finite(variance, channel, scale)
-    };
-    let per_channel = weight.len() / layer.outputs;
-    let mut folded = Vec::with_capacity(weight.len());
-    for channel in 0..layer.outputs {
-        let scale = scale(channel)?;
-        for index in channel * per_channel..(channel + 1) * per_channel {
-            let value = (value(weight, index)? * scale) as f32;
-            folded.push(finite(weight, index, value.into())? as f32);
+    let parts = [part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?];
+    let [_, beta, _, variance] = parts;
+    let (mut scales, mut bias) =
+        (Vec::with_capacity(layer.outputs), Vec::with_capacity(layer.outputs));
+    for first in (0..layer.outputs).step_by(BLOCK) {
+        let mut blocks = [[0.0; BLOCK]; 4];
+        let count = BLOCK.min(layer.outputs - first);
+        for (block, tensor) in blocks.iter_mut().zip(parts) {
+            tensor.read(reader, first, &mut block[..count])?;
+            check(tensor, first, &block[..count])?;
+        }
+        let [gamma, beta, mean, variance] = blocks;
+        for i in 0..count {
+            let scale = gamma[i] / (variance[i] + EPSILON).sqrt();
+            scales.push(scale);
+            bias.push((beta[i] - mean[i] * scale) as f32);
         }
     }
-    let bias = rounded(beta, layer.outputs, |channel| {
-        Ok(value(beta, channel)? - value(mean, channel)? * scale(channel)?)
-    })?;
-    Ok(LayerWeights { weight: folded, bias })
+    check(variance, 0, &scales)?;
+    let weight = scaled(reader, weight, layer.outputs, |channel| scales[channel])?;
+    check(beta, 0, &bias)?;
+    Ok(LayerWeights { weight, bias })
 }
 
 /// Exchanges the first and the last input channel of the stem's weights.
@@ -50,28 +61,40 @@ pub(super) fn swap_red_and_blue(stem: &mut LayerWeights) {
     }
 }
 
-/// `length` values rounded to f32; `tensor` is the one to blame for one that is not finite then.
-fn rounded(
+/// A tensor's elements times the scale of their channel, each rounded to f32; it must be finite then. An
+/// element that is not finite in the file is not finite afterwards, whatever the scale.
+fn scaled(
+    reader: &mut Reader<'_>,
     tensor: &Tensor<'_>,
-    length: usize,
-    value: impl Fn(usize) -> Result<f64, Error>,
+    channels: usize,
+    scale: impl Fn(usize) -> f64,
 ) -> Result<Vec<f32>, Error> {
-    let mut values = Vec::with_capacity(length);
-    for index in 0..length {
-        let value = value(index)? as f32;
-        finite(tensor, index, value.into())?;
-        values.push(value);
+    let per_channel = tensor.len() / channels;
+    let mut values = Vec::with_capacity(tensor.len());
+    let mut block = [0.0; BLOCK];
+    for channel in 0..channels {
+        let (scale, end) = (scale(channel), (channel + 1) * per_channel);
+        for first in (channel * per_channel..end).step_by(BLOCK) {
+            let block = &mut block[..BLOCK.min(end - first)];
+            tensor.read(reader, first, block)?;
+            values.extend(block.iter().map(|value| (value * scale) as f32));
+            check(tensor, first, &values[first..])?;
+        }
     }
     Ok(values)
 }
 
-fn value(tensor: &Tensor<'_>, index: usize) -> Result<f64, Error> {
-    finite(tensor, index, tensor.value(index))
-}
-
-fn finite(tensor: &Tensor<'_>, index: usize, value: f64) -> Result<f64, Error> {
-    if value.is_finite() {
-        return Ok(value);
+/// Checks that all of a tensor's values from index `first` on are finite, or blames it.
+fn check<T: Copy + Into<f64>>(
+    tensor: &Tensor<'_>,
+    first: usize,
+    values: &[T],
+) -> Result<(), Error> {
+    let infinite = |value: &T| !(*value).into().is_finite();
+    // Without a branch for each value, for it is a vector's work then.
+    if !values.iter().fold(false, |any, value| any | infinite(value)) {
+        return Ok(());
     }
+    let index = first + values.iter().position(infinite).unwrap_or(0);
     Err(Error::NotFinite { name: tensor.name().to_owned(), index })
 }

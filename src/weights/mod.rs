@@ -30,6 +30,7 @@ mod metadata;
 #[cfg(feature = "pth")]
 mod pth;
 mod safetensors;
+mod source;
 mod state_dict;
 mod tensor;
 
@@ -37,21 +38,37 @@ pub use dtype::Dtype;
 pub use state_dict::StateDict;
 pub use tensor::Tensor;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::Path;
 
 use crate::Error;
 use crate::model::Model;
+use source::{OpenFile, Source};
 
 /// Reads a model from a safetensors file or, with the feature `pth`, a PyTorch checkpoint.
+///
+/// Of a safetensors file only the header and a few kilobytes are in memory at a time, beside the model.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`from_bytes`] returns.
 pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
     let path = path.as_ref();
-    from_bytes(&read_file(path)?)
-        .map_err(|source| Error::File { path: path.to_owned(), source: Box::new(source) })
+    let file = OpenFile::open(path)?;
+    from_file(&file).map_err(|error| match error {
+        Error::Io { .. } => error,
+        source => Error::File { path: path.to_owned(), source: Box::new(source) },
+    })
+}
+
+fn from_file(file: &OpenFile<'_>) -> Result<Model, Error> {
+    let mut bytes = Vec::new();
+    file.read(0..file.len.min(state_dict::BEGINNING), &mut bytes)?;
+    if state_dict::is_checkpoint(&bytes)? {
+        file.read(0..file.len, &mut bytes)?;
+        return from_bytes(&bytes);
+    }
+    let header = safetensors::header_place(&bytes, file.len)?;
+    file.read(header, &mut bytes)?;
+    safetensors::read_header(&bytes, Source::File(file))?.to_model()
 }
 
 /// Reads a file of weights whole. A device or a pipe, which may have no end, is refused.
@@ -59,21 +76,10 @@ pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
 /// # Errors
 /// [`Error::Io`] if it cannot be read, is no regular file, or is larger than the memory there is.
 pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
-    let path = path.as_ref();
-    let read = || {
-        // Before it is opened: that would wait for whoever writes into a pipe.
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let file = File::open(path)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
-        // No more than was found, should it grow meanwhile.
-        file.take(metadata.len()).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|source| Error::Io { path: path.to_owned(), source })
+    let file = OpenFile::open(path.as_ref())?;
+    let mut bytes = Vec::new();
+    file.read(0..file.len, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes a model of the bytes of such a file.

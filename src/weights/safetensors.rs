@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::json::{Parser, Unexpected, write_string};
+use super::source::Source;
 use super::state_dict::check_count;
 use super::tensor::MAX_RANK;
 use super::{Dtype, StateDict, Tensor};
@@ -17,17 +19,31 @@ use crate::Error;
 const MAX_HEADER: usize = 100_000_000;
 
 pub(super) fn read(bytes: &[u8]) -> Result<StateDict<'_>, Error> {
-    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+    let header = header_place(bytes, bytes.len())?;
+    read_header(&bytes[header], Source::Memory(bytes))
+}
+
+/// Where the header stands in a file of `file_bytes` that begins with `bytes`.
+pub(super) fn header_place(bytes: &[u8], file_bytes: usize) -> Result<Range<usize>, Error> {
+    let Some((length, _)) = bytes.split_first_chunk::<8>() else {
         return Err(error("shorter than the 8 bytes of a header length"));
     };
     let length = u64::from_le_bytes(*length);
-    let Some(length) = usize::try_from(length).ok().filter(|&n| n <= rest.len()) else {
-        return Err(error(format!("header of {length} bytes in a file of {}", bytes.len())));
+    let Some(length) = usize::try_from(length).ok().filter(|&n| n <= file_bytes - 8) else {
+        return Err(error(format!("header of {length} bytes in a file of {file_bytes}")));
     };
     if length > MAX_HEADER {
         return Err(error(format!("header of {length} bytes, expected at most {MAX_HEADER}")));
     }
-    let (header, data) = rest.split_at(length);
+    Ok(8..8 + length)
+}
+
+/// Reads a file by its header.
+pub(super) fn read_header<'a>(
+    header: &'a [u8],
+    source: Source<'a>,
+) -> Result<StateDict<'a>, Error> {
+    let (length, data) = (header.len(), 8 + header.len()..source.len());
     let header = std::str::from_utf8(header)
         .map_err(|e| error(format!("header is not UTF-8 at byte {}", e.valid_up_to())))?;
 
@@ -56,16 +72,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict<'_>, Error> {
                 metadata.insert(name.into_owned(), text);
             }
             Entry::Tensor { dtype, shape, offsets: [begin, end] } => {
-                let Some(bytes) = data.get(begin..end) else {
+                if begin > end || end > data.len() {
                     let found = format!("tensor `{name}` stands at {begin} to {end}");
                     return Err(error(format!("{found} of {} bytes of data", data.len())));
-                };
+                }
                 let Some(dtype) = Dtype::from_safetensors(&dtype) else {
                     let (name, found) = (name.into_owned(), dtype.into_owned());
                     return Err(Error::TensorType { name, found });
                 };
-                let (shape, size) = (shape.dims(), bytes.len());
-                tensors.push(Tensor::contiguous(name, dtype, shape, bytes).map_err(|name| {
+                let (shape, size) = (shape.dims(), end - begin);
+                let place = data.start + begin..data.start + end;
+                tensors.push(Tensor::contiguous(name, dtype, shape, place).map_err(|name| {
                     error(format!("tensor `{name}` of {dtype} {shape:?} has {size} bytes of data"))
                 })?);
             }
@@ -74,20 +91,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<StateDict<'_>, Error> {
     })?;
 
     // The format wants every byte of the data to belong to one tensor.
-    tensors.sort_unstable_by_key(|t| (t.address(), t.size()));
-    let mut end = 0;
+    tensors.sort_unstable_by_key(|t| (t.place().start, t.size()));
+    let mut end = data.start;
     for tensor in &tensors {
-        let begin = tensor.address() - data.as_ptr().addr();
+        let begin = tensor.place().start;
         if begin != end {
             let what = if begin < end { "overlaps another" } else { "leaves a hole before it" };
             return Err(error(format!("tensor `{}` {what}", tensor.name())));
         }
         end += tensor.size();
     }
-    if end != data.len() {
-        return Err(error(format!("{} bytes of data belong to no tensor", data.len() - end)));
+    if end != data.end {
+        return Err(error(format!("{} bytes of data belong to no tensor", data.end - end)));
     }
-    StateDict::new("safetensors", tensors, metadata, bytes.len())
+    StateDict::new("safetensors", tensors, metadata, source)
 }
 
 /// The length and the header for tensors that stand in this order, padded with spaces to a multiple

@@ -1,14 +1,15 @@
 //! The tensors of a network by name: what they must be, and what network they describe.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 
+use super::source::Source;
 use super::{Tensor, fold, metadata, safetensors};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
 use crate::model::{Architecture, Layer, Model, Stage};
 
-/// The tensors of a network under torchvision's names, still in the bytes of their file.
+/// The tensors of a network under torchvision's names, still in their file.
 ///
 /// Nothing is copied until a model is made. Reading takes memory for names and shapes only.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct StateDict<'a> {
     /// Sorted by name.
     tensors: Vec<Tensor<'a>>,
     metadata: BTreeMap<String, String>,
-    file_bytes: usize,
+    source: Source<'a>,
 }
 
 /// A file has fewer tensors than bytes by this factor: name, shape and place alone take more. A
@@ -38,31 +39,15 @@ impl<'a> StateDict<'a> {
     /// # Errors
     /// [`Error::Format`] for anything but a well-formed file of these formats.
     pub fn read(bytes: &'a [u8]) -> Result<StateDict<'a>, Error> {
-        if bytes.starts_with(b"PK\x03\x04") {
-            return read_pth(bytes);
-        }
-        // A safetensors file could begin with a pickle's first two bytes, but not with its first eight:
-        // they would make a header of more than 2^40 bytes.
-        let pickle = matches!(bytes, [0x80, 2..=5, rest @ ..] if rest.iter().take(6).skip(3).any(|&b| b != 0));
-        if pickle {
-            return read_pth(bytes);
-        }
-        // The header is an object. What is neither form would otherwise be an odd safetensors file.
-        match bytes.get(8) {
-            Some(b'{') | None => safetensors::read(bytes),
-            Some(_) => {
-                let message = "neither safetensors nor a PyTorch checkpoint";
-                Err(Error::format("weights", message))
-            }
-        }
+        if is_checkpoint(bytes)? { read_pth(bytes) } else { safetensors::read(bytes) }
     }
 
-    /// Sorts and checks what a reader found in a file of `file_bytes`.
+    /// Sorts and checks what a reader found in a file.
     pub(super) fn new(
         format: &'static str,
         mut tensors: Vec<Tensor<'a>>,
         metadata: BTreeMap<String, String>,
-        file_bytes: usize,
+        source: Source<'a>,
     ) -> Result<StateDict<'a>, Error> {
         let counted = "n_averaged";
         while tensors.iter().any(|t| t.name.starts_with("module."))
@@ -77,7 +62,7 @@ impl<'a> StateDict<'a> {
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(Error::format(format, format!("tensor `{}` stands twice", pair[0].name)));
         }
-        Ok(StateDict { tensors, metadata, file_bytes })
+        Ok(StateDict { tensors, metadata, source })
     }
 
     /// The tensors in the order of their names.
@@ -204,7 +189,7 @@ impl<'a> StateDict<'a> {
                 return Err(Error::UnexpectedTensor { name, shape });
             }
         }
-        if bytes > self.file_bytes {
+        if bytes > self.source.len() {
             return Err(Error::format("checkpoint", "tensors of the network share memory"));
         }
         Ok((architecture, layers))
@@ -228,16 +213,16 @@ impl<'a> StateDict<'a> {
         let (architecture, specs) = self.network()?;
         let (description, bgr) = metadata::read(&self.metadata, &architecture)?;
         let _environment = DefaultFloatEnv::enter();
+        let mut reader = self.source.reader();
         let mut layers = Vec::with_capacity(specs.len());
         for spec in &specs {
-            layers.push(fold::fold(self, spec)?);
+            layers.push(fold::fold(self, &mut reader, spec)?);
         }
         drop(specs);
         if bgr {
             fold::swap_red_and_blue(&mut layers[0]);
         }
-        let model = Model::new(architecture, layers, description.preprocessing)?;
-        Ok(model.described(description))
+        Ok(Model::from_parts(architecture, layers, description))
     }
 
     /// Writes the network as a safetensors file, in torchvision's names.
@@ -254,14 +239,37 @@ impl<'a> StateDict<'a> {
         let weights = self.tensors.iter().filter(|t| !t.name.ends_with(COUNTER));
         let mut weights: Vec<&Tensor<'_>> = weights.collect();
         weights.sort_by_key(|t| std::cmp::Reverse(t.dtype().size()));
-        let mut write = || -> io::Result<()> {
-            out.write_all(&safetensors::header(&weights, &self.metadata))?;
-            for tensor in &weights {
-                tensor.write(&mut out)?;
-            }
-            out.flush()
-        };
-        write().map_err(|source| Error::Write { source })
+        let failed = |source| Error::Write { source };
+        out.write_all(&safetensors::header(&weights, &self.metadata)).map_err(failed)?;
+        let mut reader = self.source.reader();
+        for tensor in weights {
+            tensor.write(&mut reader, &mut out)?;
+        }
+        out.flush().map_err(failed)
+    }
+}
+
+/// So many bytes at a file's beginning tell what it is.
+pub(super) const BEGINNING: usize = 9;
+
+/// Whether a file that begins so is a PyTorch checkpoint; else it is a safetensors file.
+pub(super) fn is_checkpoint(beginning: &[u8]) -> Result<bool, Error> {
+    if beginning.starts_with(b"PK\x03\x04") {
+        return Ok(true);
+    }
+    // A safetensors file could begin with a pickle's first two bytes, but not with its first eight:
+    // they would make a header of more than 2^40 bytes.
+    if matches!(beginning, [0x80, 2..=5, rest @ ..] if rest.iter().take(6).skip(3).any(|&b| b != 0))
+    {
+        return Ok(true);
+    }
+    // The header is an object. What is neither form would otherwise be an odd safetensors file.
+    match beginning.get(8) {
+        Some(b'{') | None => Ok(false),
+        Some(_) => {
+            let message = "neither safetensors nor a PyTorch checkpoint";
+            Err(Error::format("weights", message))
+        }
     }
 }
 

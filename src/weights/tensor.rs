@@ -1,11 +1,15 @@
-//! A named tensor in a file's bytes.
+//! A named tensor and its place in a file.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::Write;
+use std::ops::Range;
+use std::slice;
 
 use half::{bf16, f16};
 
 use super::Dtype;
+use super::source::Reader;
+use crate::Error;
 
 /// No tensor may have more dimensions; a network's own have at most 4.
 pub(super) const MAX_RANK: usize = 8;
@@ -18,25 +22,25 @@ pub struct Tensor<'a> {
     /// The shape, followed by the strides in elements if the elements are not contiguous. One block,
     /// for a hostile file can hold very many small tensors.
     dims: Box<[usize]>,
-    /// From the first element to the last one.
-    data: &'a [u8],
+    /// The file's bytes from the first element to the last one.
+    place: Range<usize>,
     rank: u8,
     dtype: Dtype,
 }
 
 impl<'a> Tensor<'a> {
-    /// A tensor whose elements follow one another; the name if the shape does not fill `data` exactly.
+    /// A tensor whose elements follow one another; the name if the shape does not fill its place exactly.
     pub(super) fn contiguous(
         name: Cow<'a, str>,
         dtype: Dtype,
         shape: &[usize],
-        data: &'a [u8],
+        place: Range<usize>,
     ) -> Result<Tensor<'a>, Cow<'a, str>> {
         let bytes = count(shape).and_then(|n| n.checked_mul(dtype.size()));
-        if bytes != Some(data.len()) || shape.len() > MAX_RANK {
+        if bytes != Some(place.len()) || shape.len() > MAX_RANK {
             return Err(name);
         }
-        Ok(Tensor { name, dims: shape.into(), data, rank: shape.len() as u8, dtype })
+        Ok(Tensor { name, dims: shape.into(), place, rank: shape.len() as u8, dtype })
     }
 
     /// A view of a storage, as PyTorch writes it; `offset` and `strides` are in elements.
@@ -48,7 +52,7 @@ impl<'a> Tensor<'a> {
         name: Cow<'a, str>,
         dtype: Dtype,
         (shape, strides): (&[usize], &[usize]),
-        storage: &'a [u8],
+        storage: Range<usize>,
         offset: usize,
     ) -> Result<Tensor<'a>, &'static str> {
         const OUTSIDE: &str = "leaves its storage";
@@ -81,9 +85,10 @@ impl<'a> Tensor<'a> {
         let elements = if length > 0 { reach.checked_add(1).ok_or(OUTSIDE)? } else { 0 };
         let begin = offset.checked_mul(dtype.size()).ok_or(OUTSIDE)?;
         let end = elements.checked_mul(dtype.size()).and_then(|n| n.checked_add(begin));
-        let data = end.and_then(|end| storage.get(begin..end)).ok_or(OUTSIDE)?;
+        let end = end.filter(|&end| end <= storage.len()).ok_or(OUTSIDE)?;
+        let place = storage.start + begin..storage.start + end;
         let dims = if dense { shape.into() } else { [shape, strides].concat().into() };
-        Ok(Tensor { name, dims, data, rank: shape.len() as u8, dtype })
+        Ok(Tensor { name, dims, place, rank: shape.len() as u8, dtype })
     }
 
     /// Removes the beginning of a name that has it.
@@ -120,58 +125,87 @@ impl<'a> Tensor<'a> {
         self.len() * self.dtype.size()
     }
 
-    /// Where its first element stands in memory: the order of tensors in their file.
-    pub(super) fn address(&self) -> usize {
-        self.data.as_ptr().addr()
+    /// The file's bytes from the first element to the last one.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.place.clone()
     }
 
-    /// The elements' bytes if they follow one another in row-major order.
-    pub(super) fn as_bytes(&self) -> Option<&'a [u8]> {
-        (self.dims.len() == usize::from(self.rank)).then_some(self.data)
+    /// Whether the elements follow one another in row-major order.
+    fn is_contiguous(&self) -> bool {
+        self.dims.len() == usize::from(self.rank)
     }
 
-    /// The bytes of the element at a row-major index below [`len`](Tensor::len).
-    pub(super) fn element(&self, index: usize) -> &'a [u8] {
+    /// Where an element stands, by its row-major index below [`len`](Tensor::len): its distance from the
+    /// first one, in elements.
+    fn position(&self, index: usize) -> usize {
         let (shape, strides) = self.dims.split_at(usize::from(self.rank));
-        let mut at = index;
-        if !strides.is_empty() {
-            let mut rest = index;
-            at = 0;
-            for (&size, &stride) in shape.iter().zip(strides).rev() {
-                at += rest % size * stride;
-                rest /= size;
-            }
+        if strides.is_empty() {
+            return index;
         }
-        &self.data[at * self.dtype.size()..][..self.dtype.size()]
+        let (mut at, mut rest) = (0, index);
+        for (&size, &stride) in shape.iter().zip(strides).rev() {
+            at += rest % size * stride;
+            rest /= size;
+        }
+        at
     }
 
-    /// The element at a row-major index as a number; NaN for a type that no weight has.
-    pub(super) fn value(&self, index: usize) -> f64 {
-        match (self.dtype, self.element(index)) {
-            (Dtype::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            (Dtype::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).into(),
-            (Dtype::F16, &[a, b]) => f16::from_le_bytes([a, b]).into(),
-            (Dtype::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).into(),
-            _ => f64::NAN,
+    /// Reads as many elements as `values` holds, in row-major order from index `first` on. Types that no
+    /// weight has give NaN.
+    pub(super) fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        first: usize,
+        values: &mut [f64],
+    ) -> Result<(), Error> {
+        let size = self.dtype.size();
+        if self.is_contiguous() {
+            let begin = self.place.start + first * size;
+            decode(self.dtype, reader.bytes(begin..begin + values.len() * size)?, values);
+            return Ok(());
         }
+        let bytes = reader.bytes(self.place())?;
+        for (index, value) in (first..).zip(values) {
+            let element = &bytes[self.position(index) * size..][..size];
+            decode(self.dtype, element, slice::from_mut(value));
+        }
+        Ok(())
     }
-}
 
-impl Tensor<'_> {
-    /// Writes the elements in row-major order.
-    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        if let Some(bytes) = self.as_bytes() {
-            return out.write_all(bytes);
+    /// Writes the elements' bytes in row-major order.
+    pub(super) fn write(&self, reader: &mut Reader<'_>, out: &mut impl Write) -> Result<(), Error> {
+        let bytes = reader.bytes(self.place())?;
+        let mut write =
+            |bytes: &[u8]| out.write_all(bytes).map_err(|source| Error::Write { source });
+        if self.is_contiguous() {
+            return write(bytes);
         }
+        let size = self.dtype.size();
         let mut buffer = Vec::with_capacity(4096);
         for index in 0..self.len() {
-            buffer.extend_from_slice(self.element(index));
+            buffer.extend_from_slice(&bytes[self.position(index) * size..][..size]);
             if buffer.len() + 16 > buffer.capacity() || index + 1 == self.len() {
-                out.write_all(&buffer)?;
+                write(&buffer)?;
                 buffer.clear();
             }
         }
         Ok(())
+    }
+}
+
+/// The numbers that elements' bytes stand for.
+fn decode(dtype: Dtype, bytes: &[u8], values: &mut [f64]) {
+    fn each<const N: usize>(bytes: &[u8], values: &mut [f64], number: impl Fn([u8; N]) -> f64) {
+        for (value, &bytes) in values.iter_mut().zip(bytes.as_chunks().0) {
+            *value = number(bytes);
+        }
+    }
+    match dtype {
+        Dtype::F64 => each(bytes, values, f64::from_le_bytes),
+        Dtype::F32 => each(bytes, values, |b| f32::from_le_bytes(b).into()),
+        Dtype::F16 => each(bytes, values, |b| f16::from_le_bytes(b).into()),
+        Dtype::Bf16 => each(bytes, values, |b| bf16::from_le_bytes(b).into()),
+        _ => values.fill(f64::NAN),
     }
 }
 
@@ -191,26 +225,28 @@ mod tests {
         strides: &[usize],
         offset: usize,
     ) -> Result<Tensor<'static>, &'static str> {
-        static STORAGE: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-        Tensor::view("t".into(), Dtype::U8, (shape, strides), &STORAGE, offset)
+        Tensor::view("t".into(), Dtype::U8, (shape, strides), 100..112, offset)
     }
 
-    fn elements(tensor: &Tensor<'_>) -> Vec<u8> {
-        (0..tensor.len()).map(|i| tensor.element(i)[0]).collect()
+    /// Where in its storage each element stands.
+    fn elements(tensor: &Tensor<'_>) -> Vec<usize> {
+        let position = |i| tensor.place.start + tensor.position(i) - 100;
+        (0..tensor.len()).map(position).collect()
     }
 
     #[test]
     fn views_are_read_in_row_major_order() {
         let transposed = view(&[3, 4], &[1, 3], 0).unwrap();
         assert_eq!(elements(&transposed), [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
-        assert_eq!(transposed.as_bytes(), None);
+        assert!(!transposed.is_contiguous());
         let every_second = view(&[2, 2], &[6, 2], 1).unwrap();
         assert_eq!(elements(&every_second), [1, 3, 7, 9]);
         // An axis of one element has no stride that matters.
         let row = view(&[1, 4, 1], &[99, 1, 0], 8).unwrap();
-        assert_eq!(row.as_bytes(), Some(&[8, 9, 10, 11][..]));
-        assert_eq!(view(&[], &[], 11).unwrap().as_bytes(), Some(&[11][..]));
-        assert_eq!(view(&[0, 4], &[4, 1], 12).unwrap().as_bytes(), Some(&[][..]));
+        assert!(row.is_contiguous());
+        assert_eq!(elements(&row), [8, 9, 10, 11]);
+        assert_eq!(view(&[], &[], 11).unwrap().place(), 111..112);
+        assert_eq!(view(&[0, 4], &[4, 1], 12).unwrap().place(), 112..112);
     }
 
     #[test]

@@ -10,9 +10,11 @@ mod pickle;
 mod zip;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use self::allowance::Allowance;
 use self::pickle::{Kind, Pickle, Value};
+use super::source::Source;
 use super::state_dict::check_count;
 use super::tensor::MAX_RANK;
 use super::{Dtype, StateDict, Tensor};
@@ -21,7 +23,15 @@ use crate::Error;
 /// A storage by its key. Kept sorted by key.
 struct Storage<'a> {
     key: &'a [u8],
-    data: &'a [u8],
+    /// Its bytes in the file.
+    place: Range<usize>,
+}
+
+impl<'a> Storage<'a> {
+    fn new(file: &[u8], key: &'a [u8], data: &[u8]) -> Storage<'a> {
+        let begin = data.as_ptr().addr() - file.as_ptr().addr();
+        Storage { key, place: begin..begin + data.len() }
+    }
 }
 
 pub(super) fn read(file: &[u8]) -> Result<StateDict<'_>, Error> {
@@ -35,7 +45,7 @@ pub(super) fn read(file: &[u8]) -> Result<StateDict<'_>, Error> {
     // Nothing grows from here on.
     allowance.extend(file.len());
     let tensors = tensors(&pickle, &storages, file.len(), &mut allowance)?;
-    StateDict::new("checkpoint", tensors, BTreeMap::new(), file.len())
+    StateDict::new("checkpoint", tensors, BTreeMap::new(), Source::Memory(file))
 }
 
 fn read_zip<'a>(
@@ -57,9 +67,9 @@ fn read_zip<'a>(
     }
     let mut storages = allowance.vec(entries.len())?;
     storages.extend(
-        entries.iter().filter_map(|e| {
-            Some(Storage { key: inside(e)?.strip_prefix(b"data/")?, data: e.data })
-        }),
+        entries
+            .iter()
+            .filter_map(|e| Some(Storage::new(file, inside(e)?.strip_prefix(b"data/")?, e.data))),
     );
     Ok((Pickle::read(code, allowance)?, storages))
 }
@@ -110,7 +120,7 @@ fn read_stream<'a>(
         let Some((data, after)) = data else {
             return Err(error(format!("the file ends inside storage {}", show(key))));
         };
-        storages.push(Storage { key, data });
+        storages.push(Storage::new(file, key, data));
         rest = after;
     }
     storages.sort_unstable_by_key(|s| s.key);
@@ -224,13 +234,14 @@ fn tensor<'a>(
     let Some(dtype) = id.dtype else {
         return Err(wrong("has an unknown element type"));
     };
-    let found = storages.binary_search_by_key(&id.key, |s| s.key).map(|i| storages[i].data);
-    let data = found.map_err(|_| wrong("stands in a storage that is not in the file"))?;
-    if id.elements.checked_mul(dtype.size()) != Some(data.len()) {
+    let found =
+        storages.binary_search_by_key(&id.key, |s| s.key).map(|i| storages[i].place.clone());
+    let place = found.map_err(|_| wrong("stands in a storage that is not in the file"))?;
+    if id.elements.checked_mul(dtype.size()) != Some(place.len()) {
         return Err(wrong("stands in a storage of another length than its own"));
     }
     allowance.take((shape.len() + strides.len()) * size_of::<usize>())?;
-    Tensor::view(name.into(), dtype, (&shape, &strides), data, offset).map_err(wrong)
+    Tensor::view(name.into(), dtype, (&shape, &strides), place, offset).map_err(wrong)
 }
 
 fn error(message: impl Into<String>) -> Error {
