@@ -160,6 +160,37 @@ fn another_network_is_refused_by_its_widths() {
 }
 
 #[test]
+fn a_file_is_read_as_its_bytes_are() {
+    let place = std::env::temp_dir().join(format!("weights.{}", std::process::id()));
+    let mut random = Random::new();
+    let mut models = 0;
+    for name in ["f32.safetensors", "mixed.safetensors", "wrapped.safetensors", "zip.pth"] {
+        let good = file(name);
+        for round in 0..300 {
+            let mut bytes = good.clone();
+            if round > 0 {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+                bytes.truncate(bytes.len() - random.below(200) / 150 * random.below(64));
+            }
+            std::fs::write(&place, &bytes).unwrap();
+            match (weights::load(&place), weights::from_bytes(&bytes)) {
+                (Ok(found), Ok(expected)) => {
+                    models += 1;
+                    assert_eq!(bits(&found), bits(&expected));
+                }
+                (Err(Error::File { source, .. }), Err(expected)) => {
+                    assert_eq!(source.to_string(), expected.to_string());
+                }
+                (found, expected) => panic!("{name}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+    std::fs::remove_file(place).unwrap();
+    assert!(models > 100, "{models} models");
+}
+
+#[test]
 fn load_names_the_file() {
     let absent = weights::load("no such file").unwrap_err();
     assert!(matches!(&absent, Error::Io { path, .. } if path == Path::new("no such file")));

@@ -43,6 +43,13 @@ impl Layout {
     }
 }
 
+/// Room for `outputs` rows of `inputs` weights in which [`Matrix::from_rows`] packs them without moving,
+/// whatever the CPU; room for the rows alone where that would be more than an eighth more.
+pub(crate) fn packing_room(inputs: usize, outputs: usize) -> usize {
+    let (rows, packed) = (outputs * inputs, outputs.next_multiple_of(16) * inputs + LINE);
+    if packed <= rows + rows / 8 { packed } else { rows }
+}
+
 /// Floats that start at a cache line, so that panels do.
 pub(crate) struct AlignedFloats {
     /// Neither grows nor shrinks, so it stays where it is.
@@ -212,7 +219,7 @@ impl std::fmt::Debug for Matrix {
     }
 }
 
-/// From rows to columns of `columns` elements...
+/// Writes rows of `columns` elements as columns.
 fn transpose(rows: &[f32], columns: usize, to: &mut [f32]) {
     let height = rows.len() / columns;
     for (k, to) in to.chunks_exact_mut(height).enumerate() {

@@ -29,7 +29,7 @@ mod window_ops;
 mod x86;
 
 pub use args::ColumnRange;
-pub(crate) use layout::AlignedFloats;
+pub(crate) use layout::{AlignedFloats, packing_room};
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
 pub(crate) use registry::select_known;

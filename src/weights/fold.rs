@@ -8,6 +8,7 @@
 use super::source::Reader;
 use super::{StateDict, Tensor};
 use crate::Error;
+use crate::kernels::packing_room;
 use crate::model::{Layer, LayerWeights};
 
 /// What PyTorch adds to the variance.
@@ -25,8 +26,8 @@ pub(super) fn fold(
     let weight = state.get(&format!("{}.weight", layer.name))?;
     let Some(norm) = &layer.batch_norm else {
         let bias = state.get(&format!("{}.bias", layer.name))?;
-        let mut all = |tensor| scaled(reader, tensor, 1, |_| 1.0);
-        return Ok(LayerWeights { weight: all(weight)?, bias: all(bias)? });
+        let mut all = |tensor, rows| scaled(reader, tensor, rows, |_| 1.0);
+        return Ok(LayerWeights { weight: all(weight, layer.outputs)?, bias: all(bias, 1)? });
     };
     let part = |part| state.get(&format!("{norm}.{part}"));
     let parts = [part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?];
@@ -70,7 +71,7 @@ fn scaled(
     scale: impl Fn(usize) -> f64,
 ) -> Result<Vec<f32>, Error> {
     let per_channel = tensor.len() / channels;
-    let mut values = Vec::with_capacity(tensor.len());
+    let mut values = Vec::with_capacity(packing_room(per_channel, channels));
     let mut block = [0.0; BLOCK];
     for channel in 0..channels {
         let (scale, end) = (scale(channel), (channel + 1) * per_channel);

@@ -35,13 +35,9 @@ impl<'a> OpenFile<'a> {
         let mut read = || {
             let mut file = &self.file;
             file.seek(SeekFrom::Start(place.start as u64))?;
-            bytes.clear();
-            bytes.try_reserve_exact(place.len())?;
-            file.take(place.len() as u64).read_to_end(bytes)?;
-            if bytes.len() < place.len() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            Ok(())
+            bytes.try_reserve_exact(place.len().saturating_sub(bytes.len()))?;
+            bytes.resize(place.len(), 0);
+            file.read_exact(bytes)
         };
         read().map_err(|source| Error::Io { path: self.path.to_owned(), source })
     }
@@ -89,9 +85,11 @@ impl Reader<'_> {
         };
         if place.start < self.begin || place.end > self.begin + self.window.len() {
             let len = place.len().max(WINDOW.min(file.len - place.start));
-            // Nothing, should reading fail.
             self.begin = place.start;
-            file.read(place.start..place.start + len, &mut self.window)?;
+            if let Err(error) = file.read(place.start..place.start + len, &mut self.window) {
+                self.window.clear();
+                return Err(error);
+            }
         }
         Ok(&self.window[place.start - self.begin..place.end - self.begin])
     }
