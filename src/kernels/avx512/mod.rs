@@ -23,11 +23,12 @@ x86_vector! {
     __m512, 16 lanes in zmm_reg of "avx512f",
     load _mm512_loadu_ps, store _mm512_storeu_ps, splat _mm512_set1_ps, zero _mm512_setzero_ps,
     multiply_add _mm512_fmadd_ps, add _mm512_add_ps, max _mm512_max_ps,
+    const PARTS: bool = true;
     const MASKS: bool = true;
 
     #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, len: usize) {
-        let mask = ((1u32 << len) - 1) as __mmask16;
+    unsafe fn store_part(self, to: *mut f32, from: usize, until: usize) {
+        let mask = ((1u32 << until) - (1 << from)) as __mmask16;
         // SAFETY: promised by the caller.
         unsafe { _mm512_mask_storeu_ps(to, mask, self) }
     }

@@ -26,6 +26,7 @@ use std::arch::aarch64::*;
 // SAFETY: operations are those of the names, and multiply-adds are fused.
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
+    const PARTS: bool = true;
     type Quad = Self;
     type Picked = Self;
 
@@ -39,6 +40,28 @@ unsafe impl Vector for float32x4_t {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: promised by the caller.
         unsafe { vst1q_f32(to, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, from: usize, until: usize) {
+        // SAFETY: promised by the caller; each lane by itself, for a vector in memory has to be stored twice.
+        unsafe {
+            if (from, until) == (0, 4) {
+                return self.store(to);
+            }
+            if from == 0 {
+                vst1q_lane_f32::<0>(to, self);
+            }
+            if from <= 1 && until > 1 {
+                vst1q_lane_f32::<1>(to.wrapping_add(1), self);
+            }
+            if from <= 2 && until > 2 {
+                vst1q_lane_f32::<2>(to.wrapping_add(2), self);
+            }
+            if until == 4 {
+                vst1q_lane_f32::<3>(to.wrapping_add(3), self);
+            }
+        }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Depthwise 3x3: for each vector of channels its nine weights stay in registers while a row is walked.
 
-use super::{Vector, channel_vectors, unrolled};
+use super::{Vector, channel_vectors, opaque, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// There are at least `V::LANES` channels. Tiles have `TILE` output pixels or, in narrow images, `SMALL`.
@@ -95,23 +95,28 @@ unsafe fn tile<
             let row = args.rows[ky];
             if !row.is_null() {
                 // The column left of the first pixel.
-                let row = row.wrapping_add(x * STRIDE * args.input_stride + c);
-                let row = row.wrapping_sub(args.input_stride);
-                unrolled!(TILE, |i| {
-                    let first = row.wrapping_add(i * STRIDE * args.input_stride);
-                    unrolled!(3, |kx| {
-                        let outside =
-                            LEFT && i == 0 && kx == 0 || RIGHT && i + 1 == TILE && kx == 2;
-                        if !outside {
-                            let value = V::load(first.wrapping_add(kx * args.input_stride));
-                            sums[i] = value.multiply_add(weights[ky * 3 + kx], sums[i]);
-                        }
-                    });
+                let mut column = row.wrapping_add(x * STRIDE * args.input_stride + c);
+                column = column.wrapping_sub(args.input_stride);
+                unrolled!((TILE - 1) * STRIDE + 3, |j| {
+                    column = opaque(column.cast_mut());
+                    if !(LEFT && j == 0 || RIGHT && j == (TILE - 1) * STRIDE + 2) {
+                        let value = V::load(column);
+                        unrolled!(3, |kx| {
+                            if j >= kx && (j - kx) % STRIDE == 0 && (j - kx) / STRIDE < TILE {
+                                let sum = &mut sums[(j - kx) / STRIDE];
+                                *sum = value.multiply_add(weights[ky * 3 + kx], *sum);
+                            }
+                        });
+                    }
+                    column = column.wrapping_add(args.input_stride);
                 });
             }
         });
+        let mut to = args.output.add(x * args.output_stride + c);
         unrolled!(TILE, |i| {
-            sums[i].store(args.output.add((x + i) * args.output_stride + c));
+            to = opaque(to);
+            sums[i].store(to);
+            to = to.wrapping_add(args.output_stride);
         });
     }
 }

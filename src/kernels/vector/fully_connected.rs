@@ -1,30 +1,11 @@
 //! The fully connected layer: a pointwise convolution whose inputs are added up in blocks.
 
 use super::Vector;
-use super::pointwise::{Block, Blocks, MOST, Part, Tiles};
+use super::pointwise::Block;
 use super::tile::{Segment, accumulate};
-use crate::kernels::args::PointwiseArgs;
 
 /// Inputs in a block, as in the reference.
 const FC_BLOCK: usize = 64;
-
-/// # Safety
-/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn), with these tiles' panels. A tile has one
-/// row, added up as a fully connected layer's.
-pub(in crate::kernels) unsafe fn fully_connected(args: &PointwiseArgs, tiles: &Tiles) {
-    // SAFETY: promised by the caller; the scratch has room for a row.
-    unsafe {
-        let mut blocks = Blocks::new(args);
-        let mut scratch = [[0.0; MOST]];
-        while let Some((block, vectors)) = blocks.next(tiles) {
-            for row in 0..args.rows {
-                let to = scratch.as_mut_ptr().cast();
-                (tiles.run)(&block, Part { vectors, row, rows: 1, to, stride: 0 });
-                block.scatter(row, &scratch);
-            }
-        }
-    }
-}
 
 impl Block<'_> {
     /// One row, added up as a fully connected layer's.
@@ -79,34 +60,35 @@ unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
 macro_rules! fully_connected_kernel {
     ($(#[$attribute:meta])* $vector:ty, width $width:literal, vectors [$($vectors:literal)*]) => {
         use crate::kernels::args::PointwiseArgs;
-        use crate::kernels::vector::{self, Block, Part, Tiles, Vector};
+        use crate::kernels::vector::{Blocks, MOST, Tiles};
 
-        static TILES: Tiles = Tiles {
-            lanes: <$vector>::LANES,
-            masks: <$vector>::MASKS,
-            width: $width,
-            rows: &[$({ let _: usize = $vectors; 1 }),*],
-            run: row,
-        };
-
-        /// # Safety
-        /// As for [`Block::blocked_row`].
-        $(#[$attribute])*
-        unsafe fn row(block: &Block<'_>, Part { vectors, row, to, .. }: Part) {
-            match vectors {
-                $(
-                    // SAFETY: promised by the caller.
-                    $vectors => unsafe { block.blocked_row::<$vector, $vectors>(row, to) },
-                )*
-                _ => unreachable!("a row larger than the registers"),
-            }
-        }
+        const TILES: Tiles = Tiles::new::<$vector>($width, &[$({ let _: usize = $vectors; 1 }),*]);
 
         /// # Safety
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
+        $(#[$attribute])*
         pub(in crate::kernels) unsafe extern "C" fn fully_connected(args: &PointwiseArgs) {
-            // SAFETY: promised by the caller.
-            unsafe { vector::fully_connected(args, &TILES) }
+            let mut scratch = [[0.0; MOST]];
+            // SAFETY: promised by the caller; the scratch has room for a row.
+            unsafe {
+                let mut blocks = Blocks::new(args);
+                while let Some((block, vectors)) = blocks.next(&TILES) {
+                    let place = block.in_place(&TILES);
+                    for row in 0..args.rows {
+                        let to = match place {
+                            Some(to) => to.add(row * args.output.stride),
+                            None => scratch.as_mut_ptr().cast(),
+                        };
+                        match vectors {
+                            $($vectors => block.blocked_row::<$vector, $vectors>(row, to),)*
+                            _ => unreachable!("a row larger than the registers"),
+                        }
+                        if place.is_none() {
+                            block.scatter(row, &scratch);
+                        }
+                    }
+                }
+            }
         }
     };
 }

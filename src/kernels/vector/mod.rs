@@ -12,9 +12,11 @@ mod stem;
 mod tile;
 
 pub(super) use depthwise::{depthwise, depthwise_kernels};
-pub(super) use fully_connected::{fully_connected, fully_connected_kernel};
+pub(super) use fully_connected::fully_connected_kernel;
 pub(super) use max_pool::{max_pool, max_pool_kernel};
-pub(super) use pointwise::{Block, Part, Tiles, pointwise, pointwise_kernels, pointwise_mean};
+pub(super) use pointwise::{
+    Block, Blocks, LargestTile, MOST, Mean, Scratch, Target, Tiles, pointwise_kernels,
+};
 pub(super) use probe::{Probe, multiply_adds, probe, read};
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 
@@ -28,7 +30,9 @@ use super::args::{ColumnRange, RawView};
 pub(super) unsafe trait Vector: Copy {
     /// Floats in the vector.
     const LANES: usize;
-    /// Whether `store_first` stores no more than it says, at the speed of `store`.
+    /// Whether there is `store_part`.
+    const PARTS: bool = false;
+    /// Whether it is as fast as `store`.
     const MASKS: bool = false;
 
     /// Four neighbouring inputs of one row, and one of them, in whatever form makes multiplying by it
@@ -43,13 +47,13 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// `to` covers the vector.
     unsafe fn store(self, to: *mut f32);
-    /// The first lanes only; not called without `MASKS`.
+    /// Stores the lanes `from .. until` alone, at least one, each where `store` would. Not called without
+    /// `PARTS`.
     ///
     /// # Safety
-    /// `to` covers `len` floats, 1 to `LANES`.
-    unsafe fn store_first(self, to: *mut f32, _len: usize) {
-        // SAFETY: promised by the caller.
-        unsafe { self.store(to) }
+    /// `to` covers these lanes.
+    unsafe fn store_part(self, _to: *mut f32, _from: usize, _until: usize) {
+        unreachable!("a vector that stores no parts")
     }
     /// # Safety
     /// `from` covers a float.
@@ -115,10 +119,27 @@ fn channel_vectors<V: Vector>(channels: usize) -> impl Iterator<Item = usize> {
 /// `count` in pieces of at most `most` that differ by at most one: the first of each, and how many.
 /// Even pieces keep more multiply-adds in flight than full ones with a small rest.
 #[inline(always)]
-fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = count.div_ceil(most);
     let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
     (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
+}
+
+/// `pointer`, of which the compiler knows nothing: otherwise it computes all addresses of a tile ahead of the
+/// loops around it, more than there are registers, and keeps them in memory.
+#[inline(always)]
+fn opaque<T>(pointer: *mut T) -> *mut T {
+    #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+    {
+        let mut pointer = pointer;
+        // SAFETY: there is no instruction.
+        unsafe {
+            std::arch::asm!("/* {} */", inout(reg) pointer, options(nomem, nostack, preserves_flags));
+        }
+        pointer
+    }
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+    pointer
 }
 
 /// The most that [`unrolled!`] repeats.

@@ -1,7 +1,7 @@
 //! The first convolution. In each image row, the inputs of an output pixel are neighbours (three pixels
 //! of three colours), so that it is a matrix product whose rows are output pixels.
 
-use super::tile::{Segment, WeightSteps, accumulate};
+use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine};
 use super::{Vector, unrolled};
 use crate::kernels::args::WindowArgs;
 
@@ -45,27 +45,62 @@ pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const 
     args: &WindowArgs,
     group: Group,
 ) {
-    // Output pixels from 1 to here have all their columns.
+    // Output pixels from 1 to here have all their columns; by tiles, if these have nothing between them.
     let inside = (args.input_width / 2).min(args.output_width);
+    let tiled = args.input_stride == 3 && inside > PIXELS;
     // SAFETY: promised by the caller; the tiles lie inside the output row.
     unsafe {
-        tile::<V, 1, VECTORS>(args, 0, group);
+        pixel::<V, VECTORS>(args, 0, group);
         let mut x = 1;
-        while inside > PIXELS && x < inside {
+        while tiled && x < inside {
             // The last tile may compute some pixels a second time, with the same results.
             x = x.min(inside - PIXELS);
             tile::<V, PIXELS, VECTORS>(args, x, group);
             x += PIXELS;
         }
         while x < args.output_width {
-            tile::<V, 1, VECTORS>(args, x, group);
+            pixel::<V, VECTORS>(args, x, group);
             x += 1;
         }
     }
 }
 
-/// `PIXELS` output pixels from `x` on, for a group of vectors of channels. More than one pixel lie
-/// away from the image's left and right edge.
+/// # Safety
+/// As for [`WindowFn`](crate::kernels::args::WindowFn).
+#[inline(always)]
+unsafe fn bias<V: Vector, const VECTORS: usize>(args: &WindowArgs, group: Group) -> [V; VECTORS] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut bias = [V::zero(); VECTORS];
+        for (j, bias) in bias.iter_mut().enumerate() {
+            *bias = V::load(args.bias.add(group.first + j * group.step));
+        }
+        bias
+    }
+}
+
+/// Stores output pixel `x`.
+///
+/// # Safety
+/// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
+#[inline(always)]
+unsafe fn store<V: Vector, const VECTORS: usize>(
+    args: &WindowArgs,
+    x: usize,
+    group: Group,
+    sums: [V; VECTORS],
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let to = args.output.add(x * args.output_stride + group.first);
+        for (j, sum) in sums.into_iter().enumerate() {
+            sum.relu().store(to.add(j * group.step));
+        }
+    }
+}
+
+/// `PIXELS` output pixels from `x` on, for a group of vectors of channels. They lie away from the image's
+/// left and right edge, and input pixels have nothing between them.
 ///
 /// # Safety
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixels exist.
@@ -75,70 +110,47 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
     x: usize,
     group: Group,
 ) {
-    let columns = if PIXELS == 1 {
-        (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width)
-    } else {
-        2 * x - 1..2 * x + 2
-    };
-    let first_tap = columns.start + 1 - 2 * x;
-    // Pixels without anything between them are one piece.
-    let (pieces, piece) =
-        if args.input_stride == 3 { (1, 3 * columns.len()) } else { (columns.len(), 3) };
-    // SAFETY: promised by the caller; columns outside the image are left out.
+    let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+    // SAFETY: promised by the caller.
     unsafe {
-        let mut bias = [V::zero(); VECTORS];
-        for (j, bias) in bias.iter_mut().enumerate() {
-            *bias = V::load(args.bias.add(group.first + j * group.step));
-        }
-        let mut sums = [bias; PIXELS];
-        let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
-        if PIXELS > 1 && args.input_stride == 3 {
-            // Of known length, so that it is unrolled.
-            unrolled!(3, |ky| {
-                let row = args.rows[ky];
-                if !row.is_null() {
-                    let inputs = row.add(3 * columns.start);
-                    let weights = args.weights.add(ky * 9 * args.weight_stride + group.first);
-                    accumulate(&mut sums, Segment { inputs, weights, len: 9 }, 6, steps);
-                }
-            });
-            return store(args, x, group, &sums);
-        }
-        for (ky, row) in args.rows.into_iter().enumerate() {
-            let pieces = if row.is_null() { 0 } else { pieces };
-            for i in 0..pieces {
-                let tap = ky * 3 + first_tap + i;
-                let segment = Segment {
-                    inputs: row.add((columns.start + i) * args.input_stride),
-                    weights: args.weights.add(tap * 3 * args.weight_stride + group.first),
-                    len: piece,
-                };
-                accumulate(&mut sums, segment, 2 * args.input_stride, steps);
+        let mut sums = [bias::<V, VECTORS>(args, group); PIXELS];
+        let mut weights = args.weights.add(group.first);
+        for ky in 0..3 {
+            let row = args.rows[ky];
+            if !row.is_null() {
+                accumulate_nine(&mut sums, row.add(3 * (2 * x - 1)), weights, 6, steps);
             }
+            weights = weights.wrapping_add(9 * args.weight_stride);
         }
-        store(args, x, group, &sums);
+        unrolled!(PIXELS, |i| store(args, x + i, group, sums[i]));
     }
 }
 
-/// Applies the ReLU and stores output pixels from `x` on.
+/// Output pixel `x`, wherever it is, for a group of vectors of channels.
 ///
 /// # Safety
-/// As for [`tile`].
+/// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
 #[inline(always)]
-unsafe fn store<V: Vector, const PIXELS: usize, const VECTORS: usize>(
-    args: &WindowArgs,
-    x: usize,
-    group: Group,
-    sums: &[[V; VECTORS]; PIXELS],
-) {
-    // SAFETY: promised by the caller.
+unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, group: Group) {
+    let columns = (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width);
+    let first_tap = columns.start + 1 - 2 * x;
+    let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+    // SAFETY: promised by the caller; columns outside the image are left out.
     unsafe {
-        unrolled!(PIXELS, |i| {
-            let to = args.output.add((x + i) * args.output_stride);
-            for (j, sum) in sums[i].iter().enumerate() {
-                sum.relu().store(to.add(group.first + j * group.step));
+        let mut sums = [bias::<V, VECTORS>(args, group)];
+        for (ky, row) in args.rows.into_iter().enumerate() {
+            let columns = if row.is_null() { 0..0 } else { columns.clone() };
+            for (i, column) in columns.enumerate() {
+                let tap = ky * 3 + first_tap + i;
+                let segment = Segment {
+                    inputs: row.add(column * args.input_stride),
+                    weights: args.weights.add(tap * 3 * args.weight_stride + group.first),
+                    len: 3,
+                };
+                accumulate(&mut sums, segment, 0, steps);
             }
-        });
+        }
+        store(args, x, group, sums[0]);
     }
 }
 

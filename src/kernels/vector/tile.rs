@@ -52,27 +52,96 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     let Segment { inputs, mut weights, len } = segment;
     // SAFETY: promised by the caller; four inputs at a time, then one.
     unsafe {
-        // Three rows are reached from one pointer.
-        let mut groups = [inputs; MOST_UNROLLED.div_ceil(3)];
-        for (i, group) in groups.iter_mut().enumerate() {
-            *group = inputs.wrapping_add(3 * i * row_stride);
-        }
-        let mut quads = [V::one(inputs, 0, 0); ROWS];
+        let mut groups = row_groups(inputs, row_stride);
         for _ in 0..len / 4 {
-            unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
-            products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
-            products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
-            products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
-            products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
+            four(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(4));
             weights = weights.add(4 * steps.input);
         }
         for _ in 0..len % 4 {
-            unrolled!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
-            products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+            one(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(1));
             weights = weights.add(steps.input);
         }
+    }
+}
+
+/// [`accumulate`] for nine inputs, without a loop: the compiler keeps sums in registers from one call to
+/// the next.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    inputs: *const f32,
+    weights: *const f32,
+    row_stride: usize,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let groups = row_groups(inputs, row_stride);
+        four(sums, &groups, row_stride, weights, steps);
+        let groups = groups.map(|group| group.wrapping_add(4));
+        four(sums, &groups, row_stride, weights.add(4 * steps.input), steps);
+        let groups = groups.map(|group| group.wrapping_add(4));
+        one(sums, &groups, row_stride, weights.add(8 * steps.input), steps);
+    }
+}
+
+/// Pointers to every third row: the two rows after it are reached from there.
+type RowGroups = [*const f32; MOST_UNROLLED.div_ceil(3)];
+
+#[inline(always)]
+fn row_groups(inputs: *const f32, row_stride: usize) -> RowGroups {
+    let mut groups = [inputs; MOST_UNROLLED.div_ceil(3)];
+    for (i, group) in groups.iter_mut().enumerate() {
+        *group = inputs.wrapping_add(3 * i * row_stride);
+    }
+    groups
+}
+
+/// Adds four inputs of each row times their weights.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    groups: &RowGroups,
+    row_stride: usize,
+    weights: *const f32,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut quads = [V::one(groups[0], 0, 0); ROWS];
+        unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+        products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
+        products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
+        products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
+    }
+}
+
+/// Adds one input of each row times its weights.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    groups: &RowGroups,
+    row_stride: usize,
+    weights: *const f32,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut quads = [V::one(groups[0], 0, 0); ROWS];
+        unrolled!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
+        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
     }
 }
 
