@@ -2,7 +2,7 @@
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
-use super::{Vector, ranges, unrolled};
+use super::{Vector, opaque, ranges, unrolled};
 #[cfg(assembly)]
 use crate::kernels::args::TileArgs;
 use crate::kernels::args::{ColumnRange, PointwiseArgs};
@@ -182,14 +182,14 @@ impl Block<'_> {
     pub(super) unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
         sums: [[V; VECTORS]; ROWS],
-        to: *mut f32,
+        mut to: *mut f32,
         stride: usize,
     ) {
         let last = self.len - (VECTORS - 1) * V::LANES;
         // SAFETY: promised by the caller.
         unsafe {
             unrolled!(ROWS, |row| {
-                let to = to.add(row * stride);
+                to = opaque(to);
                 for (j, sum) in sums[row].into_iter().enumerate() {
                     if V::MASKS && j + 1 == VECTORS {
                         sum.store_part(to.add(j * V::LANES), 0, last);
@@ -197,6 +197,7 @@ impl Block<'_> {
                         sum.store(to.add(j * V::LANES));
                     }
                 }
+                to = to.wrapping_add(stride);
             });
         }
     }
@@ -218,18 +219,19 @@ impl Block<'_> {
             // Where lane 0 would be.
             let to = output.data.wrapping_add(row * output.stride + range.start + used);
             let to = to.wrapping_sub(lane);
-            for j in 0..VECTORS {
+            unrolled!(VECTORS, |j| {
                 let (from, until) = (lane.max(j * V::LANES), end.min((j + 1) * V::LANES));
                 if from < until {
-                    let to = to.wrapping_add(j * V::LANES);
+                    let mut to = to.wrapping_add(j * V::LANES);
                     let (from, until) = (from - j * V::LANES, until - j * V::LANES);
                     unrolled!(ROWS, |i| {
-                        let to = to.wrapping_add(i * output.stride);
+                        to = opaque(to);
                         // SAFETY: promised by the caller; the lanes' columns lie inside the range.
                         unsafe { sums[i][j].store_part(to, from, until) };
+                        to = to.wrapping_add(output.stride);
                     });
                 }
-            }
+            });
             (lane, used) = (end, 0);
             if lane == self.len {
                 break;

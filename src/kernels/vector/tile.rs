@@ -1,7 +1,7 @@
 //! The inner loop of everything that multiplies a matrix: some rows times some vectors of outputs, in
 //! registers.
 
-use super::{MOST_UNROLLED, Vector, unrolled};
+use super::{MOST_UNROLLED, Vector, opaque, unrolled};
 
 /// Rows in the largest tile.
 pub(super) const MOST_ROWS: usize = 13;
@@ -52,7 +52,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     let Segment { inputs, mut weights, len } = segment;
     // SAFETY: promised by the caller; four inputs at a time, then one.
     unsafe {
-        let mut groups = row_groups(inputs, row_stride);
+        let mut groups = row_groups::<ROWS>(inputs, row_stride);
         for _ in 0..len / 4 {
             four(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(4));
@@ -81,7 +81,7 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let groups = row_groups(inputs, row_stride);
+        let groups = row_groups::<ROWS>(inputs, row_stride);
         four(sums, &groups, row_stride, weights, steps);
         let groups = groups.map(|group| group.wrapping_add(4));
         four(sums, &groups, row_stride, weights.add(4 * steps.input), steps);
@@ -94,10 +94,10 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
 type RowGroups = [*const f32; MOST_UNROLLED.div_ceil(3)];
 
 #[inline(always)]
-fn row_groups(inputs: *const f32, row_stride: usize) -> RowGroups {
+fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGroups {
     let mut groups = [inputs; MOST_UNROLLED.div_ceil(3)];
-    for (i, group) in groups.iter_mut().enumerate() {
-        *group = inputs.wrapping_add(3 * i * row_stride);
+    for i in 1..ROWS.div_ceil(3) {
+        groups[i] = opaque(groups[i - 1].wrapping_add(3 * row_stride).cast_mut());
     }
     groups
 }
