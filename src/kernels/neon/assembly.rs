@@ -10,10 +10,13 @@ unsafe extern "C" {
 
 /// # Safety
 /// As for [`Block::tile`]: 8 rows of 8 outputs.
-unsafe fn tile_a55(block: &Block<'_>, row: usize, to: *mut f32, stride: usize) {
+unsafe fn tile_a55(block: &Block<'_>, row: usize) -> bool {
     // SAFETY: promised by the caller; the assembly reads the ranges of 8 rows and their weights, and
     // stores 8 rows of 8 outputs.
-    unsafe { shufflenet_f32_pw_8x8_neon_a55(&block.tile_args(row, to, stride)) }
+    unsafe {
+        let args = block.tile_args(row);
+        args.inspect(|args| shufflenet_f32_pw_8x8_neon_a55(args)).is_some()
+    }
 }
 
 /// # Safety
@@ -27,5 +30,5 @@ pub(in crate::kernels) unsafe extern "C" fn pointwise_a55(args: &PointwiseArgs) 
 /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
 pub(in crate::kernels) unsafe extern "C" fn pointwise_mean_a55(args: &PointwiseMeanArgs) {
     // SAFETY: promised by the caller.
-    unsafe { run(&args.pointwise, Some(&mut Mean::new(args.width)), Some(tile_a55)) }
+    unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), Some(tile_a55)) }
 }

@@ -98,7 +98,7 @@ unsafe fn tile<
                 let mut column = row.wrapping_add(x * STRIDE * args.input_stride + c);
                 column = column.wrapping_sub(args.input_stride);
                 unrolled!((TILE - 1) * STRIDE + 3, |j| {
-                    column = opaque(column.cast_mut());
+                    column = opaque(column);
                     if !(LEFT && j == 0 || RIGHT && j == (TILE - 1) * STRIDE + 2) {
                         let value = V::load(column);
                         unrolled!(3, |kx| {
@@ -114,7 +114,7 @@ unsafe fn tile<
         });
         let mut to = args.output.add(x * args.output_stride + c);
         unrolled!(TILE, |i| {
-            to = opaque(to);
+            to = opaque(to).cast_mut();
             sums[i].store(to);
             to = to.wrapping_add(args.output_stride);
         });

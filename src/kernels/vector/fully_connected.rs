@@ -1,8 +1,9 @@
 //! The fully connected layer: a pointwise convolution whose inputs are added up in blocks.
 
-use super::Vector;
-use super::pointwise::Block;
+use super::pointwise::{Block, Target};
 use super::tile::{Segment, accumulate};
+use super::{Vector, ranges};
+use crate::kernels::args::PointwiseArgs;
 
 /// Inputs in a block, as in the reference.
 const FC_BLOCK: usize = 64;
@@ -11,36 +12,44 @@ impl Block<'_> {
     /// One row, added up as a fully connected layer's.
     ///
     /// # Safety
-    /// As for [`Block::tile`].
+    /// As for [`Block::tile`]; not with a mean as the target.
     #[inline(always)]
-    pub unsafe fn blocked_row<V: Vector, const VECTORS: usize>(&self, row: usize, to: *mut f32) {
+    pub unsafe fn blocked_row<V: Vector, const WIDTH: usize, const VECTORS: usize>(
+        &self,
+        row: usize,
+    ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut sums = [V::zero(); VECTORS];
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = V::load(self.bias.add(j * V::LANES));
-            }
+            let mut sums = self.bias::<V, VECTORS>();
+            let (steps, PointwiseArgs { input, output, .. }) =
+                (self.steps::<V, WIDTH>(), self.args);
+            let from = input.data.add(row * input.stride);
             let zero = [[V::zero(); VECTORS]];
             let mut block = zero;
             let mut room = FC_BLOCK;
-            let input = self.args.input.data.add(row * self.args.input.stride);
-            let mut weights = self.weights;
-            for range in self.inputs {
-                let (mut inputs, mut left) = (input.add(range.start), range.len);
+            let mut weights = self.weights();
+            for range in ranges(input) {
+                let (mut inputs, mut left) = (from.add(range.start), range.len);
                 while left > 0 {
                     if room == 0 {
                         sums = added(sums, block[0]);
                         (block, room) = (zero, FC_BLOCK);
                     }
                     let len = left.min(room);
-                    accumulate(&mut block, Segment { inputs, weights, len }, 0, self.steps);
+                    accumulate(&mut block, Segment { inputs, weights, len }, 0, steps);
                     inputs = inputs.add(len);
-                    weights = weights.add(len * self.steps.input);
+                    weights = weights.add(len * WIDTH);
                     left -= len;
                     room -= len;
                 }
             }
-            self.store([added(sums, block[0])], to, 0);
+            let sums = [added(sums, block[0])];
+            match self.target {
+                Target::Place(to) => self.store(sums, to.add(row * output.stride), 0),
+                Target::Scratch(to) if !V::PARTS => self.store(sums, to, 0),
+                _ if V::PARTS => self.store_columns(sums, row),
+                _ => {}
+            }
         }
     }
 }
@@ -60,7 +69,8 @@ unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
 macro_rules! fully_connected_kernel {
     ($(#[$attribute:meta])* $vector:ty, width $width:literal, vectors [$($vectors:literal)*]) => {
         use crate::kernels::args::PointwiseArgs;
-        use crate::kernels::vector::{Blocks, MOST, Tiles};
+        use crate::kernels::vector::{Blocks, Scratch, Target, Tiles};
+        use std::mem::MaybeUninit;
 
         const TILES: Tiles = Tiles::new::<$vector>($width, &[$({ let _: usize = $vectors; 1 }),*]);
 
@@ -68,23 +78,18 @@ macro_rules! fully_connected_kernel {
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         $(#[$attribute])*
         pub(in crate::kernels) unsafe extern "C" fn fully_connected(args: &PointwiseArgs) {
-            let mut scratch = [[0.0; MOST]];
+            let mut scratch = MaybeUninit::<Scratch>::uninit();
             // SAFETY: promised by the caller; the scratch has room for a row.
             unsafe {
-                let mut blocks = Blocks::new(args);
+                let mut blocks = Blocks::new(args, Target::Scratch(scratch.as_mut_ptr().cast()));
                 while let Some((block, vectors)) = blocks.next(&TILES) {
-                    let place = block.in_place(&TILES);
                     for row in 0..args.rows {
-                        let to = match place {
-                            Some(to) => to.add(row * args.output.stride),
-                            None => scratch.as_mut_ptr().cast(),
-                        };
                         match vectors {
-                            $($vectors => block.blocked_row::<$vector, $vectors>(row, to),)*
+                            $($vectors => block.blocked_row::<$vector, $width, $vectors>(row),)*
                             _ => unreachable!("a row larger than the registers"),
                         }
-                        if place.is_none() {
-                            block.scatter(row, &scratch);
+                        if let Target::Scratch(from) = block.target {
+                            block.scatter(row, 1, from);
                         }
                     }
                 }

@@ -15,7 +15,7 @@ pub(super) use depthwise::{depthwise, depthwise_kernels};
 pub(super) use fully_connected::fully_connected_kernel;
 pub(super) use max_pool::{max_pool, max_pool_kernel};
 pub(super) use pointwise::{
-    Block, Blocks, LargestTile, MOST, Mean, Scratch, Target, Tiles, pointwise_kernels,
+    Block, Blocks, LargestTile, Mean, Scratch, Target, Tiles, pointwise_kernels,
 };
 pub(super) use probe::{Probe, multiply_adds, probe, read};
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
@@ -128,7 +128,7 @@ pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (us
 /// `pointer`, of which the compiler knows nothing: otherwise it computes all addresses of a tile ahead of the
 /// loops around it, more than there are registers, and keeps them in memory.
 #[inline(always)]
-fn opaque<T>(pointer: *mut T) -> *mut T {
+pub(super) fn opaque<T>(pointer: *const T) -> *const T {
     #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
     {
         let mut pointer = pointer;

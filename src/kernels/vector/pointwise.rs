@@ -5,28 +5,42 @@ use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, opaque, ranges, unrolled};
 #[cfg(assembly)]
 use crate::kernels::args::TileArgs;
-use crate::kernels::args::{ColumnRange, PointwiseArgs};
+use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 
 /// Outputs in the widest block of panels.
-pub(in crate::kernels) const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
-/// Neighbouring outputs that are computed together: all of a panel or of a few.
+/// Neighbouring outputs that are computed together: all of a panel or of a few. Small, for each block is
+/// written to memory once.
 pub(in crate::kernels) struct Block<'a> {
     pub(super) args: &'a PointwiseArgs,
-    pub(super) inputs: &'a [ColumnRange],
-    pub(super) weights: *const f32,
-    pub(super) bias: *const f32,
-    pub(super) steps: WeightSteps,
-    /// Number of outputs, without padding.
+    /// The first output, and how many, without padding.
+    first: usize,
     len: usize,
     /// The output's columns from the block's first on: they begin `used` columns into the first range.
     outputs: &'a [ColumnRange],
     used: usize,
+    pub target: Target,
+}
+
+/// What becomes of a block's results.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) enum Target {
+    /// They are stored beside each other; this is where the output's first row has them.
+    Place(*mut f32),
+    /// They are stored each in its column.
+    Columns,
+    /// They are stored from here on, [`MOST`] floats for each row of a tile.
+    Scratch(*mut f32),
+    /// They are added up.
+    Mean(*mut Mean),
 }
 
 /// The blocks of a layer, in order.
 pub(in crate::kernels) struct Blocks<'a> {
     args: &'a PointwiseArgs,
+    /// Where results go that cannot be stored by a tile, or the mean of all.
+    other: Target,
     /// The next output, and where it is stored.
     next: usize,
     outputs: &'a [ColumnRange],
@@ -36,39 +50,33 @@ pub(in crate::kernels) struct Blocks<'a> {
 impl<'a> Blocks<'a> {
     /// # Safety
     /// As for the kernel.
-    pub unsafe fn new(args: &'a PointwiseArgs) -> Blocks<'a> {
+    pub unsafe fn new(args: &'a PointwiseArgs, other: Target) -> Blocks<'a> {
         // SAFETY: promised by the caller.
-        Blocks { args, next: 0, outputs: unsafe { ranges(&args.output) }, used: 0 }
+        Blocks { args, other, next: 0, outputs: unsafe { ranges(&args.output) }, used: 0 }
     }
 
     /// The next block and its number of vectors. Vectors of padding alone are not counted.
-    ///
-    /// # Safety
-    /// As for the kernel.
     #[inline(always)]
-    pub unsafe fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
-        let &Tiles { lanes, width, rows, .. } = tiles;
-        let (args, n, most) = (self.args, self.next, rows.len());
-        if n >= args.outputs {
+    pub fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
+        let &Tiles { lanes, width, rows, parts, masks } = tiles;
+        let (args, first, most) = (self.args, self.next, rows.len());
+        if first >= args.outputs {
             return None;
         }
         let per_panel = width / lanes;
-        let left = (args.outputs - n).div_ceil(lanes);
+        let left = (args.outputs - first).div_ceil(lanes);
         // Whole panels, unless nothing is left then.
         let vectors = if left <= most { left } else { most / per_panel * per_panel };
-        let len = (args.outputs - n).min(vectors * lanes);
-        // SAFETY: promised by the caller; output `n` starts a panel.
-        let block = unsafe {
-            Block {
-                args,
-                inputs: ranges(&args.input),
-                weights: args.weights.add(n * args.inputs),
-                bias: args.bias.add(n),
-                steps: WeightSteps { input: width, panel: args.inputs * width, per_panel },
-                len,
-                outputs: self.outputs,
-                used: self.used,
+        let len = (args.outputs - first).min(vectors * lanes);
+        let (outputs, used) = (self.outputs, self.used);
+        let range = outputs.first()?;
+        let target = match self.other {
+            Target::Mean(mean) => Target::Mean(mean),
+            _ if range.len - used >= len && (masks || len.is_multiple_of(lanes)) => {
+                Target::Place(args.output.data.wrapping_add(range.start + used))
             }
+            _ if parts => Target::Columns,
+            other => other,
         };
         self.next += len;
         self.used += len;
@@ -78,33 +86,55 @@ impl<'a> Blocks<'a> {
             self.used -= first.len;
             self.outputs = rest;
         }
-        Some((block, vectors))
+        Some((Block { args, first, len, outputs, used, target }, vectors))
     }
 }
 
 impl Block<'_> {
-    /// Where tiles can store: the block's columns of the output's first row, if they are neighbours.
+    /// Where weights lie.
     #[inline(always)]
-    pub fn in_place(&self, tiles: &Tiles) -> Option<*mut f32> {
-        let range = self.outputs.first()?;
-        let fits = range.len - self.used >= self.len;
-        let whole = self.len.is_multiple_of(tiles.lanes) || tiles.masks;
-        (fits && whole).then(|| self.args.output.data.wrapping_add(range.start + self.used))
+    pub(super) fn steps<V: Vector, const WIDTH: usize>(&self) -> WeightSteps {
+        let per_panel = WIDTH / V::LANES;
+        WeightSteps { input: WIDTH, panel: self.args.inputs * WIDTH, per_panel }
     }
 
-    /// Stores the block's outputs of the rows from `row` on wherever they belong.
+    /// # Safety
+    /// As for the kernel.
+    #[inline(always)]
+    pub(super) unsafe fn weights(&self) -> *const f32 {
+        // SAFETY: promised by the caller; a block starts a panel.
+        unsafe { self.args.weights.add(self.first * self.args.inputs) }
+    }
+
+    /// # Safety
+    /// As for the kernel.
+    #[inline(always)]
+    pub(super) unsafe fn bias<V: Vector, const VECTORS: usize>(&self) -> [V; VECTORS] {
+        // SAFETY: promised by the caller; biases are padded as weights are.
+        unsafe {
+            let from = self.args.bias.add(self.first);
+            let mut bias = [V::zero(); VECTORS];
+            for (j, bias) in bias.iter_mut().enumerate() {
+                *bias = V::load(from.add(j * V::LANES));
+            }
+            bias
+        }
+    }
+
+    /// Stores so many rows of results, [`MOST`] floats apart, wherever they belong from `row` on.
     ///
     /// # Safety
-    /// As for the kernel; the rows exist.
-    pub unsafe fn scatter(&self, row: usize, values: &[[f32; MOST]]) {
+    /// As for the kernel; the rows exist, and so do their results.
+    pub unsafe fn scatter(&self, row: usize, rows: usize, from: *const f32) {
         let (mut lane, mut used) = (0, self.used);
+        let output = &self.args.output;
         for range in self.outputs {
             let len = (self.len - lane).min(range.len - used);
-            for (i, values) in values.iter().enumerate() {
+            for i in 0..rows {
                 // SAFETY: promised by the caller; the piece lies inside the range.
                 unsafe {
-                    let to = self.args.output.data.add((row + i) * self.args.output.stride);
-                    copy(&values[lane..lane + len], to.add(range.start + used));
+                    let to = output.data.add((row + i) * output.stride + range.start + used);
+                    copy(from.add(i * MOST + lane), to, len);
                 }
             }
             (lane, used) = (lane + len, 0);
@@ -114,70 +144,75 @@ impl Block<'_> {
         }
     }
 
-    /// What a tile in assembly takes: the rows from that one on, stored there, so many floats apart.
+    /// What a tile in assembly takes, or `None` if it cannot store the results.
+    ///
+    /// # Safety
+    /// As for [`Block::tile`].
     #[cfg(assembly)]
-    pub fn tile_args(&self, row: usize, output: *mut f32, output_stride: usize) -> TileArgs {
-        let input = &self.args.input;
-        TileArgs {
-            input: input.data.wrapping_add(row * input.stride),
-            input_stride: input.stride,
-            ranges: input.ranges,
-            range_count: input.range_count,
-            weights: self.weights,
-            bias: self.bias,
-            output,
-            output_stride,
-            relu: self.args.relu,
-        }
+    pub unsafe fn tile_args(&self, row: usize) -> Option<TileArgs> {
+        let PointwiseArgs { input, output, .. } = &self.args;
+        let Target::Place(to) = self.target else { return None };
+        // SAFETY: promised by the caller.
+        Some(unsafe {
+            TileArgs {
+                input: input.data.add(row * input.stride),
+                input_stride: input.stride,
+                ranges: input.ranges,
+                range_count: input.range_count,
+                weights: self.weights(),
+                bias: self.args.bias.add(self.first),
+                output: to.add(row * output.stride),
+                output_stride: output.stride,
+                relu: self.args.relu,
+            }
+        })
     }
 
     /// Computes `ROWS` rows from `row` on.
     ///
     /// # Safety
-    /// As for the kernel; the rows and vectors exist, and the target is one for them.
+    /// As for the kernel; the rows and vectors exist, panels are `WIDTH` wide, and the target is one for
+    /// the vector.
     #[inline(always)]
-    pub unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    pub unsafe fn tile<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
         row: usize,
-        target: Target,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut bias = [V::zero(); VECTORS];
-            for (j, bias) in bias.iter_mut().enumerate() {
-                *bias = V::load(self.bias.add(j * V::LANES));
-            }
-            let mut sums = [bias; ROWS];
-            let input_stride = self.args.input.stride;
-            let input = self.args.input.data.add(row * input_stride);
-            let mut weights = self.weights;
-            for range in self.inputs {
-                let segment = Segment { inputs: input.add(range.start), weights, len: range.len };
-                accumulate(&mut sums, segment, input_stride, self.steps);
-                weights = weights.add(range.len * self.steps.input);
+            let mut sums = [self.bias::<V, VECTORS>(); ROWS];
+            let steps = self.steps::<V, WIDTH>();
+            let PointwiseArgs { input, output, relu, .. } = self.args;
+            let from = input.data.add(row * input.stride);
+            let mut weights = self.weights();
+            for range in ranges(input) {
+                let segment = Segment { inputs: from.add(range.start), weights, len: range.len };
+                accumulate(&mut sums, segment, input.stride, steps);
+                weights = weights.add(range.len * WIDTH);
             }
             // No closures: they are compiled without the instruction set.
-            if self.args.relu {
+            if *relu {
                 unrolled!(ROWS, |row| {
                     for sum in &mut sums[row] {
                         *sum = sum.relu();
                     }
                 });
             }
-            match target {
-                Target::Place { to, stride } => self.store(sums, to, stride),
-                Target::Columns => {
-                    if V::PARTS {
-                        self.store_columns(sums, row);
-                    }
-                }
+            match self.target {
+                Target::Place(to) => self.store(sums, to.add(row * output.stride), output.stride),
+                Target::Scratch(to) if !V::PARTS => self.store(sums, to, MOST),
                 Target::Mean(mean) => (*mean).add(sums),
+                _ if V::PARTS => self.store_columns(sums, row),
+                _ => {}
             }
         }
     }
 
+    /// Stores rows `stride` floats apart.
+    ///
     /// # Safety
-    /// As for [`Block::tile`] with [`Target::Place`].
+    /// As for [`Block::tile`]; `to` has room for the block's outputs or, where the vector has no masks, for
+    /// all lanes.
     #[inline(always)]
     pub(super) unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -189,7 +224,7 @@ impl Block<'_> {
         // SAFETY: promised by the caller.
         unsafe {
             unrolled!(ROWS, |row| {
-                to = opaque(to);
+                to = opaque(to).cast_mut();
                 for (j, sum) in sums[row].into_iter().enumerate() {
                     if V::MASKS && j + 1 == VECTORS {
                         sum.store_part(to.add(j * V::LANES), 0, last);
@@ -207,7 +242,7 @@ impl Block<'_> {
     /// # Safety
     /// As for [`Block::tile`]; the vector can store parts.
     #[inline(always)]
-    unsafe fn store_columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn store_columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
         sums: [[V; VECTORS]; ROWS],
         row: usize,
@@ -225,7 +260,7 @@ impl Block<'_> {
                     let mut to = to.wrapping_add(j * V::LANES);
                     let (from, until) = (from - j * V::LANES, until - j * V::LANES);
                     unrolled!(ROWS, |i| {
-                        to = opaque(to);
+                        to = opaque(to).cast_mut();
                         // SAFETY: promised by the caller; the lanes' columns lie inside the range.
                         unsafe { sums[i][j].store_part(to, from, until) };
                         to = to.wrapping_add(output.stride);
@@ -242,6 +277,7 @@ impl Block<'_> {
 
 /// Adds up an image's pixels: those of a row from left to right, then the rows.
 pub(in crate::kernels) struct Mean {
+    pub images: usize,
     width: usize,
     /// Pixels of the current row so far, their sum, and that of the rows before.
     pixels: usize,
@@ -250,11 +286,12 @@ pub(in crate::kernels) struct Mean {
 }
 
 impl Mean {
-    pub fn new(width: usize) -> Mean {
-        Mean { width, pixels: 0, row: [0.0; MOST], total: [0.0; MOST] }
+    pub fn new(args: &PointwiseMeanArgs) -> Mean {
+        let &PointwiseMeanArgs { images, width, .. } = args;
+        Mean { images, width, pixels: 0, row: [0.0; MOST], total: [0.0; MOST] }
     }
 
-    /// Starts again, with so many outputs.
+    /// Starts an image, with so many outputs.
     pub fn clear(&mut self, outputs: usize) {
         self.pixels = 0;
         self.row[..outputs].fill(0.0);
@@ -297,37 +334,24 @@ impl Mean {
         }
     }
 
-    /// Divides by the number of pixels, and stores the block's outputs.
+    /// Divides by the number of pixels, and stores the block's outputs of an image.
     ///
     /// # Safety
     /// As for the kernel.
-    pub unsafe fn finish(&mut self, block: &Block<'_>) {
-        let pixels = block.args.rows as f32;
+    pub unsafe fn finish(&mut self, block: &Block<'_>, image: usize) {
+        let pixels = (block.args.rows / self.images) as f32;
         self.total[..block.len].iter_mut().for_each(|total| *total /= pixels);
         // SAFETY: promised by the caller.
-        unsafe { block.scatter(0, std::slice::from_ref(&self.total)) };
+        unsafe { block.scatter(image, 1, self.total.as_ptr()) };
     }
-}
-
-/// What becomes of a tile's results.
-#[derive(Clone, Copy)]
-pub(in crate::kernels) enum Target {
-    /// They are stored beside each other: the first row's outputs, and the floats from one row's to the
-    /// next's. There is room for the block's outputs or, where the vector has no masks, for all lanes.
-    Place { to: *mut f32, stride: usize },
-    /// They are stored in the block's columns.
-    Columns,
-    /// They are added up.
-    Mean(*mut Mean),
 }
 
 /// Copies a few floats: four at a time, of which the last four may be copied twice.
 ///
 /// # Safety
-/// `to` covers as many floats, none of which are in `from`.
+/// Both cover as many floats, none of which are the same.
 #[inline(always)]
-unsafe fn copy(from: &[f32], to: *mut f32) {
-    let (len, from) = (from.len(), from.as_ptr());
+unsafe fn copy(from: *const f32, to: *mut f32, len: usize) {
     let step = if len < 4 { 1 } else { 4 };
     for i in (0..len).step_by(step) {
         let i = i.min(len - step);
@@ -367,9 +391,8 @@ impl Tiles {
 /// As many rows as any tile has, of as many outputs.
 pub(in crate::kernels) type Scratch = [[f32; MOST]; MOST_ROWS];
 
-/// Computes a tile instead of the largest of [`Tiles`]: the block's rows from that one on, stored there,
-/// so many floats apart.
-pub(in crate::kernels) type LargestTile = unsafe fn(&Block<'_>, usize, *mut f32, usize);
+/// Computes the largest of [`Tiles`] from a row on, or nothing if it cannot store the results.
+pub(in crate::kernels) type LargestTile = unsafe fn(&Block<'_>, usize) -> bool;
 
 /// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
 /// tile, each from 1 on.
@@ -379,7 +402,9 @@ macro_rules! pointwise_kernels {
         tiles $($vectors:literal x [$($rows:literal)*])*
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
-        use crate::kernels::vector::{Blocks, LargestTile, MOST, Mean, Scratch, Target, Tiles, even_pieces};
+        use crate::kernels::vector::{
+            Blocks, LargestTile, Mean, Scratch, Target, Tiles, even_pieces, opaque,
+        };
         use std::mem::MaybeUninit;
 
         const TILES: Tiles = Tiles::new::<$vector>($width, &[$([$($rows),*].len()),*]);
@@ -394,47 +419,45 @@ macro_rules! pointwise_kernels {
             mut mean: Option<&mut Mean>,
             largest: Option<LargestTile>,
         ) {
+            let images = mean.as_ref().map_or(1, |mean| mean.images);
+            let pixels = args.rows / images;
             let mut scratch = MaybeUninit::<Scratch>::uninit();
+            let other = match &mut mean {
+                Some(mean) => Target::Mean(*mean),
+                None => Target::Scratch(scratch.as_mut_ptr().cast()),
+            };
             // SAFETY: promised by the caller; the scratch has room for a tile.
             unsafe {
-                let mut blocks = Blocks::new(args);
+                let mut blocks = Blocks::new(args, other);
                 while let Some((block, vectors)) = blocks.next(&TILES) {
-                    let place = block.in_place(&TILES);
-                    if let Some(mean) = &mut mean {
-                        mean.clear(vectors * TILES.lanes);
-                    }
-                    for (row, rows) in even_pieces(args.rows, TILES.rows[vectors - 1]) {
-                        let target = match (&mut mean, place) {
-                            (Some(mean), _) => Target::Mean(*mean),
-                            (_, Some(to)) => {
-                                let stride = args.output.stride;
-                                Target::Place { to: to.add(row * stride), stride }
+                    for image in 0..images {
+                        if let Some(mean) = &mut mean {
+                            mean.clear(vectors * TILES.lanes);
+                        }
+                        for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
+                            let row = image * pixels + row;
+                            let block = &*opaque(&raw const block);
+                            let whole = rows == const { TILES.rows[TILES.rows.len() - 1] };
+                            if let (true, Some(tile)) = (whole && vectors == TILES.rows.len(), largest)
+                                && tile(block, row)
+                            {
+                                continue;
                             }
-                            _ if TILES.parts => Target::Columns,
-                            _ => Target::Place {
-                                to: scratch.as_mut_ptr().cast(),
-                                stride: MOST,
-                            },
-                        };
-                        let whole = vectors == TILES.rows.len() && rows == TILES.rows[vectors - 1];
-                        if let (true, Some(tile), Target::Place { to, stride }) = (whole, largest, target) {
-                            tile(&block, row, to, stride);
-                            continue;
+                            match (vectors, rows) {
+                                $($(
+                                    ($vectors, $rows) => {
+                                        block.tile::<$vector, $width, $rows, $vectors>(row);
+                                    }
+                                )*)*
+                                _ => unreachable!("a tile larger than the registers"),
+                            }
+                            if let Target::Scratch(from) = block.target {
+                                block.scatter(row, rows, from);
+                            }
                         }
-                        match (vectors, rows) {
-                            $($(
-                                ($vectors, $rows) => {
-                                    block.tile::<$vector, $rows, $vectors>(row, target);
-                                }
-                            )*)*
-                            _ => unreachable!("a tile larger than the registers"),
+                        if let Some(mean) = &mut mean {
+                            mean.finish(&block, image);
                         }
-                        if let (None, None, false) = (&mean, place, TILES.parts) {
-                            block.scatter(row, &(&*scratch.as_ptr())[..rows]);
-                        }
-                    }
-                    if let Some(mean) = &mut mean {
-                        mean.finish(&block);
                     }
                 }
             }
@@ -451,7 +474,7 @@ macro_rules! pointwise_kernels {
         /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise_mean(args: &PointwiseMeanArgs) {
             // SAFETY: promised by the caller.
-            unsafe { run(&args.pointwise, Some(&mut Mean::new(args.width)), None) }
+            unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), None) }
         }
     };
 }

@@ -97,7 +97,7 @@ type RowGroups = [*const f32; MOST_UNROLLED.div_ceil(3)];
 fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGroups {
     let mut groups = [inputs; MOST_UNROLLED.div_ceil(3)];
     for i in 1..ROWS.div_ceil(3) {
-        groups[i] = opaque(groups[i - 1].wrapping_add(3 * row_stride).cast_mut());
+        groups[i] = opaque(groups[i - 1].wrapping_add(3 * row_stride));
     }
     groups
 }
