@@ -44,22 +44,22 @@ unsafe impl Vector for float32x4_t {
 
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, from: usize, until: usize) {
-        // SAFETY: promised by the caller; each lane by itself, for a vector in memory has to be stored twice.
+        // SAFETY: promised by the caller.
         unsafe {
             if (from, until) == (0, 4) {
                 return self.store(to);
             }
             if from == 0 {
-                vst1q_lane_f32::<0>(to, self);
+                store_lane::<0>(self, to);
             }
             if from <= 1 && until > 1 {
-                vst1q_lane_f32::<1>(to.wrapping_add(1), self);
+                store_lane::<1>(self, to);
             }
             if from <= 2 && until > 2 {
-                vst1q_lane_f32::<2>(to.wrapping_add(2), self);
+                store_lane::<2>(self, to);
             }
             if until == 4 {
-                vst1q_lane_f32::<3>(to.wrapping_add(3), self);
+                store_lane::<3>(self, to);
             }
         }
     }
@@ -122,5 +122,24 @@ unsafe impl Vector for float32x4_t {
     unsafe fn multiply_add_picked<const I: i32>(self, picked: Self, sum: Self) -> Self {
         // SAFETY: promised by the caller.
         unsafe { vfmaq_laneq_f32::<I>(sum, self, picked) }
+    }
+}
+
+/// Stores lane `I` where the whole vector's store would. Written out, for the compiler takes vectors apart
+/// early and keeps the lanes in memory.
+///
+/// # Safety
+/// `to` covers the lane.
+#[inline(always)]
+unsafe fn store_lane<const I: usize>(vector: float32x4_t, to: *mut f32) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        std::arch::asm!(
+            "st1 {{{vector:v}.s}}[{lane}], [{to}]",
+            vector = in(vreg) vector,
+            lane = const I,
+            to = in(reg) to.wrapping_add(I),
+            options(nostack, preserves_flags),
+        )
     }
 }

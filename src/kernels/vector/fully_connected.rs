@@ -69,7 +69,7 @@ unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
 macro_rules! fully_connected_kernel {
     ($(#[$attribute:meta])* $vector:ty, width $width:literal, vectors [$($vectors:literal)*]) => {
         use crate::kernels::args::PointwiseArgs;
-        use crate::kernels::vector::{Blocks, Scratch, Target, Tiles};
+        use crate::kernels::vector::{Block, Scratch, Target, Tiles};
         use std::mem::MaybeUninit;
 
         const TILES: Tiles = Tiles::new::<$vector>($width, &[$({ let _: usize = $vectors; 1 }),*]);
@@ -81,8 +81,13 @@ macro_rules! fully_connected_kernel {
             let mut scratch = MaybeUninit::<Scratch>::uninit();
             // SAFETY: promised by the caller; the scratch has room for a row.
             unsafe {
-                let mut blocks = Blocks::new(args, Target::Scratch(scratch.as_mut_ptr().cast()));
-                while let Some((block, vectors)) = blocks.next(&TILES) {
+                let other = Target::Scratch(scratch.as_mut_ptr().cast());
+                let mut block = Block::before(args, other);
+                loop {
+                    let vectors = block.next(&TILES);
+                    if vectors == 0 {
+                        break;
+                    }
                     for row in 0..args.rows {
                         match vectors {
                             $($vectors => block.blocked_row::<$vector, $width, $vectors>(row),)*

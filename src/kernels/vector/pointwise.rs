@@ -10,8 +10,8 @@ use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 /// Outputs in the widest block of panels.
 pub(super) const MOST: usize = 64;
 
-/// Neighbouring outputs that are computed together: all of a panel or of a few. Small, for each block is
-/// written to memory once.
+/// Neighbouring outputs that are computed together: all of a panel or of a few. One after the other, they
+/// are all of a layer's.
 pub(in crate::kernels) struct Block<'a> {
     pub(super) args: &'a PointwiseArgs,
     /// The first output, and how many, without padding.
@@ -20,6 +20,8 @@ pub(in crate::kernels) struct Block<'a> {
     /// The output's columns from the block's first on: they begin `used` columns into the first range.
     outputs: &'a [ColumnRange],
     used: usize,
+    /// Where results go that a tile cannot store, or the mean of all.
+    other: Target,
     pub target: Target,
 }
 
@@ -36,61 +38,49 @@ pub(in crate::kernels) enum Target {
     Mean(*mut Mean),
 }
 
-/// The blocks of a layer, in order.
-pub(in crate::kernels) struct Blocks<'a> {
-    args: &'a PointwiseArgs,
-    /// Where results go that cannot be stored by a tile, or the mean of all.
-    other: Target,
-    /// The next output, and where it is stored.
-    next: usize,
-    outputs: &'a [ColumnRange],
-    used: usize,
-}
-
-impl<'a> Blocks<'a> {
+impl<'a> Block<'a> {
+    /// Before the first block.
+    ///
     /// # Safety
     /// As for the kernel.
-    pub unsafe fn new(args: &'a PointwiseArgs, other: Target) -> Blocks<'a> {
+    #[inline(always)]
+    pub unsafe fn before(args: &'a PointwiseArgs, other: Target) -> Block<'a> {
         // SAFETY: promised by the caller.
-        Blocks { args, other, next: 0, outputs: unsafe { ranges(&args.output) }, used: 0 }
+        let outputs = unsafe { ranges(&args.output) };
+        Block { args, first: 0, len: 0, outputs, used: 0, other, target: other }
     }
 
-    /// The next block and its number of vectors. Vectors of padding alone are not counted.
+    /// Becomes the next block: its number of vectors, 0 if there is none. Vectors of padding alone are not
+    /// counted.
     #[inline(always)]
-    pub fn next(&mut self, tiles: &Tiles) -> Option<(Block<'a>, usize)> {
+    pub fn next(&mut self, tiles: &Tiles) -> usize {
         let &Tiles { lanes, width, rows, parts, masks } = tiles;
-        let (args, first, most) = (self.args, self.next, rows.len());
-        if first >= args.outputs {
-            return None;
+        let args = self.args;
+        self.first += self.len;
+        self.used += self.len;
+        while let [range, rest @ ..] = self.outputs
+            && self.used >= range.len
+        {
+            self.used -= range.len;
+            self.outputs = rest;
         }
-        let per_panel = width / lanes;
-        let left = (args.outputs - first).div_ceil(lanes);
+        let (per_panel, most) = (width / lanes, rows.len());
+        let [range, ..] = self.outputs else { return 0 };
+        let left = (args.outputs - self.first).div_ceil(lanes);
         // Whole panels, unless nothing is left then.
         let vectors = if left <= most { left } else { most / per_panel * per_panel };
-        let len = (args.outputs - first).min(vectors * lanes);
-        let (outputs, used) = (self.outputs, self.used);
-        let range = outputs.first()?;
-        let target = match self.other {
+        self.len = (args.outputs - self.first).min(vectors * lanes);
+        self.target = match self.other {
             Target::Mean(mean) => Target::Mean(mean),
-            _ if range.len - used >= len && (masks || len.is_multiple_of(lanes)) => {
-                Target::Place(args.output.data.wrapping_add(range.start + used))
+            _ if range.len - self.used >= self.len && (masks || self.len.is_multiple_of(lanes)) => {
+                Target::Place(args.output.data.wrapping_add(range.start + self.used))
             }
             _ if parts => Target::Columns,
             other => other,
         };
-        self.next += len;
-        self.used += len;
-        while let [first, rest @ ..] = self.outputs
-            && self.used >= first.len
-        {
-            self.used -= first.len;
-            self.outputs = rest;
-        }
-        Some((Block { args, first, len, outputs, used, target }, vectors))
+        vectors
     }
-}
 
-impl Block<'_> {
     /// Where weights lie.
     #[inline(always)]
     pub(super) fn steps<V: Vector, const WIDTH: usize>(&self) -> WeightSteps {
@@ -403,7 +393,7 @@ macro_rules! pointwise_kernels {
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Blocks, LargestTile, Mean, Scratch, Target, Tiles, even_pieces, opaque,
+            Block, LargestTile, Mean, Scratch, Target, Tiles, even_pieces, opaque,
         };
         use std::mem::MaybeUninit;
 
@@ -428,8 +418,12 @@ macro_rules! pointwise_kernels {
             };
             // SAFETY: promised by the caller; the scratch has room for a tile.
             unsafe {
-                let mut blocks = Blocks::new(args, other);
-                while let Some((block, vectors)) = blocks.next(&TILES) {
+                let mut block = Block::before(args, other);
+                loop {
+                    let vectors = block.next(&TILES);
+                    if vectors == 0 {
+                        break;
+                    }
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
