@@ -9,9 +9,10 @@ use common::bits;
 use proptest::prelude::*;
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::kernels::{
-    ColumnRange, Depthwise3x3, FullyConnected, Kernel, Layout, Matrix, MaxPool3x3, Operation,
-    Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut, registry,
+    ColumnRange, Depthwise3x3, FullyConnected, ImageRows, Kernel, Layout, Matrix, MaxPool3x3,
+    Operation, Pointwise, PointwiseMean, StemConvolution, Taps, View, ViewMut, registry,
 };
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A small generator, so that a case is its seed.
@@ -512,35 +513,36 @@ fn what_does_not_fit_is_refused_by_name() {
 #[test]
 fn windows_that_do_not_fit_are_refused_by_name() {
     let data = [0.0; 64];
-    let range = |start| [0, 1, 2, 3].map(|len| [ColumnRange { start, len }]);
-    let ranges = [range(0), range(1)];
-    let view = |rows, stride, start: usize, len: usize| {
-        View::new(&data, rows, stride, &ranges[start][len]).unwrap()
-    };
-    let pixels = |rows| view(rows, 4, 0, 2);
+    let columns = [0, 1, 2, 3].map(|len| [ColumnRange { start: 0, len }]);
+    let view = |rows, len: usize| View::new(&data, rows, 4, &columns[len]).unwrap();
+    let pixels = |rows| view(rows, 2);
     let taps = Taps::depthwise(2, &[0.0; 18], &[0.0; 2]).unwrap();
     let depthwise = Depthwise3x3::new(Cpu::detect(), 1, taps).unwrap();
-    let run = |window: [Option<View>; 3], rows, columns| {
+    let run = |view, rows: Range<usize>, out_rows, columns| {
         let mut out = [0.0; 64];
-        let mut output = ViewMut::dense(&mut out, rows, columns).unwrap();
-        depthwise.run_row(&window, &mut output).map_err(|error| error.to_string())
+        let mut output = ViewMut::dense(&mut out, out_rows, columns).unwrap();
+        let image = ImageRows::ring(view, 3, 4, 5).unwrap();
+        depthwise.run_rows(&image, rows, &mut output).map_err(|error| error.to_string())
     };
-    let fails = |window, rows, columns| run(window, rows, columns).unwrap_err();
-    let unequal = "rows of the window is unequal, expected rows of one shape";
-    assert_eq!(
-        fails([Some(pixels(3)), None, None], 3, 2),
-        "centre row of the window is absent, expected a row"
-    );
-    for other in [pixels(2), view(3, 5, 0, 2), view(3, 4, 1, 2)] {
-        assert_eq!(fails([Some(other), Some(pixels(3)), None], 3, 2), unequal);
-        assert_eq!(fails([None, Some(pixels(3)), Some(other)], 3, 2), unequal);
-    }
-    let centre = |view| [None, Some(view), None];
-    assert_eq!(fails(centre(view(3, 4, 0, 3)), 3, 2), "columns of the input is 3, expected 2");
-    assert_eq!(fails(centre(pixels(3)), 3, 1), "columns of the output is 1, expected 2");
-    assert_eq!(fails(centre(pixels(3)), 2, 2), "pixels of the output row is 2, expected 3");
-    assert!(run(centre(pixels(3)), 3, 2).is_ok());
-    assert!(run(centre(pixels(0)), 0, 2).is_ok());
+    let fails = |view, rows, out_rows, columns| run(view, rows, out_rows, columns).unwrap_err();
+    assert_eq!(fails(view(9, 3), 0..1, 3, 2), "columns of the input is 3, expected 2");
+    assert_eq!(fails(pixels(9), 0..1, 3, 1), "columns of the output is 1, expected 2");
+    assert_eq!(fails(pixels(9), 0..1, 2, 2), "rows of the output is 2, expected 1 x 3 pixels");
+    assert_eq!(fails(pixels(9), 4..6, 6, 2), "output rows is 4..6, expected rows of 0..5");
+    assert!(run(pixels(9), 3..5, 6, 2).is_ok());
+    assert!(run(pixels(9), 5..5, 0, 2).is_ok());
+
+    let refused = |view, width, first, height| {
+        ImageRows::ring(view, width, first, height).unwrap_err().to_string()
+    };
+    let multiple = |rows| format!("rows of the input is {rows}, expected a multiple of width 3");
+    assert_eq!(refused(pixels(8), 3, 0, 2), multiple(8));
+    assert_eq!(refused(pixels(0), 3, 0, 0), multiple(0));
+    assert_eq!(refused(pixels(6), 3, 0, 3), "image rows at hand is 2, expected at least 3");
+    assert!(ImageRows::ring(pixels(6), 3, 0, 2).is_ok());
+    let absent = "height of the image is 0, expected at least 1";
+    assert_eq!(refused(pixels(6), 3, 0, 0), absent);
+    assert!(ImageRows::ring(pixels(9), 3, usize::MAX, 4).is_err());
 
     let stem = Taps::stem(1, &[0.0; 27], &[0.0]).unwrap();
     let stem = StemConvolution::new(Cpu::detect(), stem).unwrap();
@@ -548,9 +550,9 @@ fn windows_that_do_not_fit_are_refused_by_name() {
     let input = View::new(&data, 2, 4, &parted).unwrap();
     let mut out = [0.0];
     let mut output = ViewMut::dense(&mut out, 1, 1).unwrap();
-    let error = stem.run_row(&centre(input), &mut output).unwrap_err();
+    let error = stem.run(&input, 2, &mut output).unwrap_err();
     assert_eq!(error.to_string(), "ranges of a stem's input is 2, expected 1");
-    let error = stem.run_row(&centre(pixels(2)), &mut output).unwrap_err();
+    let error = stem.run(&pixels(2), 2, &mut output).unwrap_err();
     assert_eq!(error.to_string(), "columns of the input is 2, expected 3");
 
     let mut out = [0.0; 64];

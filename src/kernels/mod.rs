@@ -35,4 +35,4 @@ pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
 pub(crate) use registry::select_known;
 pub use registry::{Kernel, Operation, registry, select};
 pub use view::{View, ViewMut};
-pub use window_ops::{Depthwise3x3, MaxPool3x3, StemConvolution, Taps, Window};
+pub use window_ops::{Depthwise3x3, ImageRows, MaxPool3x3, StemConvolution, Taps};

@@ -7,10 +7,66 @@ use super::view::zip_ranges;
 use super::{View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The image rows above, at and below an output row's centre; `None` where outside the image.
-pub type Window<'a> = [Option<View<'a>>; 3];
+/// An image of which all rows are at hand, or the newest in place of the oldest.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageRows<'a> {
+    pixels: View<'a>,
+    width: usize,
+    /// Where the image's first row lies, and how many there are; modulo the rows at hand.
+    first: usize,
+    height: usize,
+}
+
+impl<'a> ImageRows<'a> {
+    /// A whole image: rows of `width` pixels in reading order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the pixels are not a multiple of the width, at least one.
+    pub fn whole(pixels: View<'a>, width: usize) -> Result<ImageRows<'a>, Error> {
+        let height = pixels.rows().checked_div(width).unwrap_or(0);
+        ImageRows::ring(pixels, width, 0, height)
+    }
+
+    /// An image of `height` rows of which row `y` lies at row `first + y` modulo the number of rows that
+    /// the view has room for.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the pixels are not a multiple of the width, at least one, or there is no
+    /// room for three rows of the image.
+    pub fn ring(
+        pixels: View<'a>,
+        width: usize,
+        first: usize,
+        height: usize,
+    ) -> Result<ImageRows<'a>, Error> {
+        let held = pixels.rows().checked_div(width).unwrap_or(0);
+        if held * width != pixels.rows() || held == 0 {
+            let expected = format!("a multiple of width {width}");
+            return Err(Error::argument("rows of the input", pixels.rows(), expected));
+        }
+        if held < height.min(3) {
+            return Err(Error::argument("image rows at hand", held, "at least 3"));
+        }
+        match first.checked_add(height) {
+            Some(_) if height > 0 => Ok(ImageRows { pixels, width, first, height }),
+            _ => Err(Error::argument("height of the image", height, "at least 1")),
+        }
+    }
+
+    /// The first pixel of row `y`; null where that is outside the image.
+    fn row(&self, y: usize, column: usize) -> *const f32 {
+        if y >= self.height {
+            return std::ptr::null();
+        }
+        let held = self.pixels.rows() / self.width;
+        let before = (self.first + y) % held * self.width * self.pixels.stride();
+        // SAFETY: the view covers every row that it has room for, and the column.
+        unsafe { self.pixels.as_ptr().add(before + column) }
+    }
+}
 
 /// Weights `[tap][channel]` and a bias per channel. A depthwise convolution has 9 taps, row-major; the
 /// stem has 27, each of the 9 with red, green and blue.
@@ -123,105 +179,89 @@ impl Bound {
         }
     }
 
-    fn run_row(&self, window: &Window<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
-        let [_, Some(centre), _] = window else {
-            return Err(Error::argument("centre row of the window", "absent", "a row"));
-        };
-        let same = |row: &View<'_>| {
-            row.rows() == centre.rows()
-                && row.stride() == centre.stride()
-                && row.ranges() == centre.ranges()
-        };
-        if !window.iter().flatten().all(same) {
-            return Err(Error::argument("rows of the window", "unequal", "rows of one shape"));
-        }
-        let channels = match &self.taps {
-            Some(taps) => taps.channels,
-            None => centre.columns(),
-        };
+    fn run_rows(
+        &self,
+        image: &ImageRows<'_>,
+        rows: Range<usize>,
+        output: &mut ViewMut<'_>,
+    ) -> Result<(), Error> {
+        let (input, taps) = (&image.pixels, self.taps.as_deref());
+        let channels = taps.map_or(input.columns(), |taps| taps.channels);
         let stem = self.kernel.operation() == Operation::Stem;
-        let checks = [
-            ("columns of the input", centre.columns(), if stem { 3 } else { channels }),
-            ("ranges of a stem's input", centre.ranges().len().min(if stem { 2 } else { 1 }), 1),
-            ("columns of the output", output.columns(), channels),
-            ("pixels of the output row", output.rows(), centre.rows().div_ceil(self.stride)),
-        ];
-        for (name, found, expected) in checks {
-            if found != expected {
-                return Err(Error::argument(name, found, expected));
-            }
+        let (height, width) =
+            (image.height.div_ceil(self.stride), image.width.div_ceil(self.stride));
+        expect("columns of the input", input.columns(), if stem { 3 } else { channels })?;
+        if stem {
+            expect("ranges of a stem's input", input.ranges().len(), 1)?;
         }
-        if centre.rows() == 0 {
+        expect("columns of the output", output.columns(), channels)?;
+        if rows.start > rows.end || rows.end > height {
+            let expected = format!("rows of 0..{height}");
+            return Err(Error::argument("output rows", format!("{rows:?}"), expected));
+        }
+        if rows.len().checked_mul(width) != Some(output.rows()) {
+            let expected = format!("{} x {width} pixels", rows.len());
+            return Err(Error::argument("rows of the output", output.rows(), expected));
+        }
+        if rows.is_empty() {
             return Ok(()); // a view without rows may have any columns
         }
         let data = output.as_mut_ptr();
         let piece = |from: usize, to: usize, len: usize, before: usize| {
-            // SAFETY: `from` and `to` are columns inside the views' rows, and `before` is a channel
-            // inside the weights and the bias, so the offsets stay inside their allocations.
-            let args = unsafe {
-                WindowArgs {
-                    rows: window.map(|row| match row {
-                        Some(row) => row.as_ptr().add(from),
-                        None => std::ptr::null(),
-                    }),
-                    input_width: centre.rows(),
-                    input_stride: centre.stride(),
-                    output: data.add(to),
-                    output_width: output.rows(),
-                    output_stride: output.stride(),
-                    channels: len,
-                    weights: self
-                        .taps
-                        .as_ref()
-                        .map_or(std::ptr::null(), |taps| taps.weights.as_ptr().add(before)),
-                    weight_stride: channels,
-                    bias: self
-                        .taps
-                        .as_ref()
-                        .map_or(std::ptr::null(), |taps| taps.bias.as_ptr().add(before)),
-                }
+            let none = (std::ptr::null(), std::ptr::null());
+            // SAFETY: `before` is a channel inside the weights and the bias.
+            let tap =
+                |t: &Taps| unsafe { (t.weights.as_ptr().add(before), t.bias.as_ptr().add(before)) };
+            let (weights, bias) = taps.map_or(none, tap);
+            let mut args = WindowArgs {
+                rows: [std::ptr::null(); 3],
+                input_width: image.width,
+                input_stride: input.stride(),
+                output: data,
+                output_width: width,
+                output_stride: output.stride(),
+                channels: len,
+                weights,
+                weight_stride: channels,
+                bias,
             };
-            // SAFETY: the views cover every pixel's columns of this piece; the output is borrowed
-            // mutably, so it overlaps nothing; `Kernel::check` found the kernel's instructions on
-            // this CPU.
-            unsafe { (self.run)(&args) };
+            for (i, y) in rows.clone().enumerate() {
+                let centre = y * self.stride;
+                let above = centre.checked_sub(1).map_or(std::ptr::null(), |y| image.row(y, from));
+                args.rows = [above, image.row(centre, from), image.row(centre + 1, from)];
+                // SAFETY: the column lies in the output, which has so many rows. The views cover every
+                // pixel's columns of this piece; the output is borrowed mutably, so it overlaps nothing;
+                // `Kernel::check` found the kernel's instructions on this CPU.
+                unsafe {
+                    args.output = data.add(i * width * args.output_stride + to);
+                    (self.run)(&args);
+                }
+            }
         };
         if stem {
             let mut before = 0;
-            let from = centre.ranges()[0].start;
+            let from = input.ranges()[0].start;
             for range in output.ranges() {
                 piece(from, range.start, range.len, before);
                 before += range.len;
             }
         } else {
-            zip_ranges(centre.ranges(), output.ranges(), piece);
+            zip_ranges(input.ranges(), output.ranges(), piece);
         }
         Ok(())
     }
 
     fn run(&self, input: &View<'_>, width: usize, output: &mut ViewMut<'_>) -> Result<(), Error> {
-        let height = input.rows().checked_div(width).unwrap_or(0);
-        if height * width != input.rows() || input.rows() == 0 {
-            return Err(Error::argument(
-                "rows of the input",
-                input.rows(),
-                format!("a multiple of width {width}"),
-            ));
-        }
-        let (out_height, out_width) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
-        if output.rows() != out_height * out_width {
-            let expected = format!("{out_height} x {out_width} pixels");
-            return Err(Error::argument("rows of the output", output.rows(), expected));
-        }
-        for y in 0..out_height {
-            let row = |y: usize| input.slice(y * width..(y + 1) * width);
-            let centre = y * self.stride;
-            let window = [centre.checked_sub(1).and_then(row), row(centre), row(centre + 1)];
-            if let Some(mut output) = output.slice(y * out_width..(y + 1) * out_width) {
-                self.run_row(&window, &mut output)?;
-            }
-        }
-        Ok(())
+        let image = ImageRows::whole(*input, width)?;
+        self.run_rows(&image, 0..image.height.div_ceil(self.stride), output)
+    }
+}
+
+#[inline(always)]
+fn expect(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Error::argument(name, found, expected)),
     }
 }
 
@@ -232,16 +272,19 @@ macro_rules! window_operation {
         pub struct $name(Bound);
 
         impl $name {
-            /// Computes one output row from the image rows around its centre.
+            /// Computes some rows of an image: those of the output, from `ceil(height / stride)`, each of
+            /// `ceil(width / stride)` pixels. Row `y` reads image rows `stride * y - 1` to `stride * y + 1`,
+            /// which must be at hand.
             ///
             /// # Errors
-            /// [`Error::Argument`] when the rows' widths or channels do not fit.
-            pub fn run_row(
+            /// [`Error::Argument`] when the views' pixels or channels do not fit, or there are no such rows.
+            pub fn run_rows(
                 &self,
-                window: &Window<'_>,
+                image: &ImageRows<'_>,
+                rows: Range<usize>,
                 output: &mut ViewMut<'_>,
             ) -> Result<(), Error> {
-                self.0.run_row(window, output)
+                self.0.run_rows(image, rows, output)
             }
 
             /// Computes a whole image: the input's rows are `height x width` pixels in reading order,

@@ -1,7 +1,7 @@
 //! A few rows of an image, the newest in place of the oldest.
 
 use crate::Error;
-use crate::kernels::{View, ViewMut, Window};
+use crate::kernels::{ImageRows, View, ViewMut};
 use std::ops::Range;
 
 /// Rows of `width` pixels of `columns` channels; row `y` lies at `y` modulo the number held.
@@ -52,19 +52,9 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
-    /// The rows around `centre` that lie in the image of the given rows.
-    pub fn window(&self, centre: usize, image: Range<usize>) -> Result<Window<'_>, Error> {
-        window(centre, image, |y| View::dense(&self.data[self.range(y)], self.width, self.columns))
+    /// The image whose first row is row `first`, of that height.
+    pub fn image(&self, first: usize, height: usize) -> Result<ImageRows<'_>, Error> {
+        let pixels = View::dense(self.data, self.held() * self.width, self.columns)?;
+        ImageRows::ring(pixels, self.width, first, height)
     }
-}
-
-/// The rows around `centre` that lie in the image of the given rows.
-pub(super) fn window<'a>(
-    centre: usize,
-    image: Range<usize>,
-    row: impl Fn(usize) -> Result<View<'a>, Error>,
-) -> Result<Window<'a>, Error> {
-    let above = centre.checked_sub(1).filter(|&y| y >= image.start).map(&row).transpose()?;
-    let below = Some(centre + 1).filter(|&y| y < image.end).map(&row).transpose()?;
-    Ok([above, Some(row(centre)?), below])
 }

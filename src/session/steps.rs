@@ -4,13 +4,13 @@
 use super::arena::Arena;
 use super::input::Input;
 use super::profile::{Clock, INPUT, POOL, STEM, entry};
-use super::ring::{Ring, window};
+use super::ring::Ring;
 use crate::Error;
 use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
-    Depthwise3x3, FullyConnected, Kernel, Layout, MaxPool3x3, Operation, Pointwise, PointwiseMean,
-    StemConvolution, View, ViewMut, select_known,
+    Depthwise3x3, FullyConnected, ImageRows, Kernel, Layout, MaxPool3x3, Operation, Pointwise,
+    PointwiseMean, StemConvolution, View, ViewMut, select_known,
 };
 use crate::model::Layer;
 use crate::plan::{DownsampleStep, HeadStep, Network, StemStep, Step, UnitStep, window_rows};
@@ -168,29 +168,29 @@ fn stem(
     let mut image = Ring::new(image_ring, width, 3);
     let mut rows = Ring::new(conv_ring, s.conv[1], s.channels);
     for band in bands(s.pool[0], s.band) {
-        for y in window_rows(band.clone(), 2, s.conv[0]) {
-            let out = rows.row_mut(y);
-            let mut out = ViewMut::dense(out, s.conv[1], s.channels)?;
+        rows.write(window_rows(band.clone(), 2, s.conv[0]), |conv_rows, out| {
             if let Input::Nhwc(floats) = input {
                 // They are as the convolution reads them.
-                let row = |y: usize| View::dense(&floats[y * width * 3..], width, 3);
-                let window = window(2 * y, 0..height, row)?;
-                clock.time(STEM, || conv.run_row(&window, &mut out))?;
-            } else {
+                let image = ImageRows::whole(View::dense(floats, height * width, 3)?, width)?;
+                return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
+            }
+            for (i, y) in conv_rows.enumerate() {
                 for from in window_rows(y..y + 1, 2, height) {
                     let out = image.row_mut(from);
                     clock.time(INPUT, || input.row(from, normalization, out))?;
                 }
-                let window = image.window(2 * y, 0..height)?;
-                clock.time(STEM, || conv.run_row(&window, &mut out))?;
+                let Some(mut out) = out.slice(i * s.conv[1]..(i + 1) * s.conv[1]) else {
+                    unreachable!("a row that the ring did not hand out");
+                };
+                let image = image.image(0, height)?;
+                clock.time(STEM, || conv.run_rows(&image, y..y + 1, &mut out))?;
             }
-        }
-        for y in band {
-            let out = &mut output[y * s.pool[1] * s.channels..];
-            let out = &mut ViewMut::dense(out, s.pool[1], s.channels)?;
-            let window = rows.window(2 * y, 0..s.conv[0])?;
-            clock.time(POOL, || pool.run_row(&window, out))?;
-        }
+            Ok(())
+        })?;
+        let out = &mut output[band.start * s.pool[1] * s.channels..];
+        let out = &mut ViewMut::dense(out, band.len() * s.pool[1], s.channels)?;
+        let image = rows.image(0, s.conv[0])?;
+        clock.time(POOL, || pool.run_rows(&image, band, out))?;
     }
     Ok(())
 }
@@ -216,21 +216,15 @@ fn downsample(
             let from = View::new(from, pixels, s.inputs, &s.reads)?;
             clock.time(entry(s.layer + 2), || branch.expand.run(&from, out))
         })?;
-        for (i, y) in band.clone().enumerate() {
-            let around = window(2 * y, 0..in_height, |y| {
-                let from = &memory[input + y * in_width * s.inputs..];
-                View::new(from, in_width, s.inputs, &s.reads)
-            })?;
-            let out = &mut branch1_rows[i * width * s.inputs..];
-            let out = &mut ViewMut::dense(out, width, s.inputs)?;
-            clock.time(entry(s.layer), || depthwise.run_row(&around, out))?;
-            let around = ring.window(2 * y, 0..in_height)?;
-            let out = &mut branch2_rows[i * width * s.half..];
-            let out = &mut ViewMut::dense(out, width, s.half)?;
-            clock.time(entry(s.layer + 3), || branch.depthwise.run_row(&around, out))?;
-        }
-        // Where memory is shared: input rows that later bands read lie behind these.
         let pixels = band.len() * width;
+        let from = View::new(&memory[input..], in_height * in_width, s.inputs, &s.reads)?;
+        let from = ImageRows::whole(from, in_width)?;
+        let out = &mut ViewMut::dense(branch1_rows, pixels, s.inputs)?;
+        clock.time(entry(s.layer), || depthwise.run_rows(&from, band.clone(), out))?;
+        let from = ring.image(0, in_height)?;
+        let out = &mut ViewMut::dense(branch2_rows, pixels, s.half)?;
+        clock.time(entry(s.layer + 3), || branch.depthwise.run_rows(&from, band.clone(), out))?;
+        // Where memory is shared: input rows that later bands read lie behind these.
         let out = &mut memory[output + band.start * width * s.outputs..];
         let from = View::dense(branch1_rows, pixels, s.inputs)?;
         let to = &mut ViewMut::new(out, pixels, s.outputs, &s.branch1_writes)?;
@@ -261,12 +255,15 @@ fn unit(
             let from = View::new(from, pixels, s.columns, &s.reads)?;
             clock.time(entry(s.layer), || branch.expand.run(&from, out))
         })?;
-        for (i, y) in band.clone().enumerate() {
-            let first = y - y % height;
-            let out = &mut rows[i * width * s.half..];
-            let out = &mut ViewMut::dense(out, width, s.half)?;
-            let around = ring.window(y, first..first + height)?;
-            clock.time(entry(s.layer + 1), || branch.depthwise.run_row(&around, out))?;
+        let mut done = band.start;
+        while done < band.end {
+            let first = done - done % height;
+            let end = band.end.min(first + height);
+            let out = &mut rows[(done - band.start) * width * s.half..];
+            let out = &mut ViewMut::dense(out, (end - done) * width, s.half)?;
+            let (image, part) = (ring.image(first, height)?, done - first..end - first);
+            clock.time(entry(s.layer + 1), || branch.depthwise.run_rows(&image, part, out))?;
+            done = end;
         }
         // Rows that the next band still reads come after these.
         let pixels = band.len() * width;
