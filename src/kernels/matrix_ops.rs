@@ -2,6 +2,7 @@
 
 use super::args::{PointwiseArgs, PointwiseFn, PointwiseMeanArgs, PointwiseMeanFn};
 use super::registry::{Function, Kernel, Operation, select_known};
+use super::view::expect;
 use super::{Layout, Matrix, View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
@@ -52,6 +53,7 @@ impl<F> Bound<F> {
     }
 
     /// The arguments of a run that writes `rows` rows of output.
+    #[inline(always)]
     fn args(
         &self,
         input: &View<'_>,
@@ -59,16 +61,9 @@ impl<F> Bound<F> {
         rows: usize,
     ) -> Result<PointwiseArgs, Error> {
         let (inputs, outputs) = (self.matrix.inputs(), self.matrix.outputs());
-        let checks = [
-            ("columns of the input", input.columns(), inputs),
-            ("columns of the output", output.columns(), outputs),
-            ("rows of the output", output.rows(), rows),
-        ];
-        for (name, found, expected) in checks {
-            if found != expected {
-                return Err(Error::argument(name, found, expected));
-            }
-        }
+        expect("columns of the input", input.columns(), inputs)?;
+        expect("columns of the output", output.columns(), outputs)?;
+        expect("rows of the output", output.rows(), rows)?;
         Ok(PointwiseArgs {
             rows: input.rows(),
             inputs,

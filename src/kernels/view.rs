@@ -50,18 +50,28 @@ impl<'a> Shape<'a> {
         if columns == 0 {
             return Err(Error::argument("number of columns", 0, "at least 1"));
         }
-        let needed = match rows {
-            0 => Some(0),
-            _ => (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(end)),
-        };
-        if needed.is_none_or(|needed| needed > len) {
-            return Err(Error::argument(
-                "length of the data",
-                len,
-                format!("room for {rows} rows of stride {stride} that end at column {end}"),
-            ));
+        let shape = Shape { rows, stride, columns, ranges };
+        match shape.fits(len, end) {
+            true => Ok(shape),
+            false => Err(shape.too_long(len, end)),
         }
-        Ok(Shape { rows, stride, columns, ranges })
+    }
+
+    /// Whether there is so much data, if a row's last column ends at `end`.
+    #[inline(always)]
+    fn fits(&self, len: usize, end: usize) -> bool {
+        let needed = match self.rows {
+            0 => Some(0),
+            rows => (rows - 1).checked_mul(self.stride).and_then(|n| n.checked_add(end)),
+        };
+        needed.is_some_and(|needed| needed <= len)
+    }
+
+    #[cold]
+    fn too_long(&self, len: usize, end: usize) -> Error {
+        let Shape { rows, stride, .. } = self;
+        let expected = format!("room for {rows} rows of stride {stride} that end at column {end}");
+        Error::argument("length of the data", len, expected)
     }
 
     /// The shape of some of the rows, and how many elements of the data come before them.
@@ -72,8 +82,15 @@ impl<'a> Shape<'a> {
         Some((before, Shape { rows: count, ..self }))
     }
 
+    #[inline(always)]
     fn one_range(len: usize, rows: usize, stride: usize, columns: usize) -> Result<Self, Error> {
-        Shape::new(len, rows, stride, Ranges::One([ColumnRange { start: 0, len: columns }]))
+        let ranges = Ranges::One([ColumnRange { start: 0, len: columns }]);
+        let shape = Shape { rows, stride, columns, ranges };
+        // The usual case, without a loop.
+        match columns > 0 && columns <= stride && shape.fits(len, columns) {
+            true => Ok(shape),
+            false => Shape::new(len, rows, stride, ranges),
+        }
     }
 }
 
@@ -110,6 +127,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline]
     pub fn strided(
         data: &'a [f32],
         rows: usize,
@@ -124,6 +142,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline]
     pub fn dense(data: &'a [f32], rows: usize, columns: usize) -> Result<View<'a>, Error> {
         View::strided(data, rows, columns, columns)
     }
@@ -203,6 +222,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline]
     pub fn strided(
         data: &'a mut [f32],
         rows: usize,
@@ -217,6 +237,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline]
     pub fn dense(data: &'a mut [f32], rows: usize, columns: usize) -> Result<ViewMut<'a>, Error> {
         ViewMut::strided(data, rows, columns, columns)
     }
@@ -261,6 +282,16 @@ impl<'a> ViewMut<'a> {
             ranges: ranges.as_ptr(),
             range_count: ranges.len(),
         }
+    }
+}
+
+/// # Errors
+/// [`Error::Argument`] if a number is not the one expected.
+#[inline(always)]
+pub(super) fn expect(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Error::argument(name, found, expected)),
     }
 }
 

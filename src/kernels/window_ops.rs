@@ -3,7 +3,7 @@
 use super::args::{WindowArgs, WindowFn};
 use super::layout::AlignedFloats;
 use super::registry::{Function, Kernel, Operation, select, select_known};
-use super::view::zip_ranges;
+use super::view::{expect, zip_ranges};
 use super::{View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
@@ -254,14 +254,6 @@ impl Bound {
     fn run(&self, input: &View<'_>, width: usize, output: &mut ViewMut<'_>) -> Result<(), Error> {
         let image = ImageRows::whole(*input, width)?;
         self.run_rows(&image, 0..image.height.div_ceil(self.stride), output)
-    }
-}
-
-#[inline(always)]
-fn expect(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(Error::argument(name, found, expected)),
     }
 }
 

@@ -90,6 +90,7 @@ unsafe fn tile<
 ) {
     // SAFETY: promised by the caller.
     unsafe {
+        let args = &*opaque(args);
         let mut sums = [V::load(args.bias.add(c)); TILE];
         unrolled!(3, |ky| {
             let row = args.rows[ky];
@@ -98,7 +99,9 @@ unsafe fn tile<
                 let mut column = row.wrapping_add(x * STRIDE * args.input_stride + c);
                 column = column.wrapping_sub(args.input_stride);
                 unrolled!((TILE - 1) * STRIDE + 3, |j| {
-                    column = opaque(column);
+                    if j > 0 {
+                        column = opaque(column.wrapping_add(args.input_stride));
+                    }
                     if !(LEFT && j == 0 || RIGHT && j == (TILE - 1) * STRIDE + 2) {
                         let value = V::load(column);
                         unrolled!(3, |kx| {
@@ -108,15 +111,15 @@ unsafe fn tile<
                             }
                         });
                     }
-                    column = column.wrapping_add(args.input_stride);
                 });
             }
         });
         let mut to = args.output.add(x * args.output_stride + c);
         unrolled!(TILE, |i| {
-            to = opaque(to).cast_mut();
+            if i > 0 {
+                to = opaque(to.wrapping_add(args.output_stride)).cast_mut();
+            }
             sums[i].store(to);
-            to = to.wrapping_add(args.output_stride);
         });
     }
 }

@@ -214,7 +214,9 @@ impl<'a> Block<'a> {
         // SAFETY: promised by the caller.
         unsafe {
             unrolled!(ROWS, |row| {
-                to = opaque(to).cast_mut();
+                if row > 0 {
+                    to = opaque(to.wrapping_add(stride)).cast_mut();
+                }
                 for (j, sum) in sums[row].into_iter().enumerate() {
                     if V::MASKS && j + 1 == VECTORS {
                         sum.store_part(to.add(j * V::LANES), 0, last);
@@ -222,7 +224,6 @@ impl<'a> Block<'a> {
                         sum.store(to.add(j * V::LANES));
                     }
                 }
-                to = to.wrapping_add(stride);
             });
         }
     }
@@ -250,10 +251,11 @@ impl<'a> Block<'a> {
                     let mut to = to.wrapping_add(j * V::LANES);
                     let (from, until) = (from - j * V::LANES, until - j * V::LANES);
                     unrolled!(ROWS, |i| {
-                        to = opaque(to).cast_mut();
+                        if i > 0 {
+                            to = opaque(to.wrapping_add(output.stride)).cast_mut();
+                        }
                         // SAFETY: promised by the caller; the lanes' columns lie inside the range.
                         unsafe { sums[i][j].store_part(to, from, until) };
-                        to = to.wrapping_add(output.stride);
                     });
                 }
             });
@@ -269,7 +271,7 @@ impl<'a> Block<'a> {
 pub(in crate::kernels) struct Mean {
     pub images: usize,
     width: usize,
-    /// Pixels of the current row so far, their sum, and that of the rows before.
+    /// Pixels of the current row so far, their sum if there are any, and that of the rows before.
     pixels: usize,
     row: [f32; MOST],
     total: [f32; MOST],
@@ -284,7 +286,6 @@ impl Mean {
     /// Starts an image, with so many outputs.
     pub fn clear(&mut self, outputs: usize) {
         self.pixels = 0;
-        self.row[..outputs].fill(0.0);
         self.total[..outputs].fill(0.0);
     }
 
@@ -298,11 +299,12 @@ impl Mean {
         // SAFETY: promised by the caller; there is room for the most outputs of a block.
         unsafe {
             let (row, total) = (self.row.as_mut_ptr(), self.total.as_mut_ptr());
-            let mut row_sums = [V::zero(); VECTORS];
-            for (j, sum) in row_sums.iter_mut().enumerate() {
-                *sum = V::load(row.add(j * V::LANES));
+            let (mut row_sums, mut pixels) = ([V::zero(); VECTORS], self.pixels);
+            if pixels > 0 {
+                for (j, sum) in row_sums.iter_mut().enumerate() {
+                    *sum = V::load(row.add(j * V::LANES));
+                }
             }
-            let mut pixels = self.pixels;
             unrolled!(ROWS, |i| {
                 for (sum, value) in row_sums.iter_mut().zip(sums[i]) {
                     *sum = sum.add(value);
@@ -318,8 +320,10 @@ impl Mean {
                 }
             });
             self.pixels = pixels;
-            for (j, sum) in row_sums.into_iter().enumerate() {
-                sum.store(row.add(j * V::LANES));
+            if pixels > 0 {
+                for (j, sum) in row_sums.into_iter().enumerate() {
+                    sum.store(row.add(j * V::LANES));
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! of three colours), so that it is a matrix product whose rows are output pixels.
 
 use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine};
-use super::{Vector, unrolled};
+use super::{Vector, opaque, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// Where a group of vectors lies among the channels: the first channel, and the steps by which the
@@ -110,9 +110,10 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
     x: usize,
     group: Group,
 ) {
-    let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
     // SAFETY: promised by the caller.
     unsafe {
+        let args = &*opaque(args);
+        let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
         let mut sums = [bias::<V, VECTORS>(args, group); PIXELS];
         let mut weights = args.weights.add(group.first);
         for ky in 0..3 {
