@@ -31,47 +31,27 @@ struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
+    /// Inlined, so that a shape is made where it is used and not copied there.
+    #[inline(always)]
     fn new(len: usize, rows: usize, stride: usize, ranges: Ranges<'a>) -> Result<Self, Error> {
         let (mut end, mut columns) = (0, 0);
         for range in ranges.as_slice() {
-            let next = range.start.checked_add(range.len).filter(|&next| next <= stride);
-            match next {
-                Some(next) if range.start >= end && range.len > 0 => end = next,
-                _ => {
-                    return Err(Error::argument(
-                        "column range",
-                        format!("{} to {:?}", range.start, next),
-                        format!("not empty, from {end} or later, within the row stride {stride}"),
-                    ));
-                }
+            match end_of(range, end, stride) {
+                Some(next) => (end, columns) = (next, columns + range.len),
+                None => return Err(misplaced(range, end, stride)),
             }
-            columns += range.len;
         }
         if columns == 0 {
             return Err(Error::argument("number of columns", 0, "at least 1"));
         }
-        let shape = Shape { rows, stride, columns, ranges };
-        match shape.fits(len, end) {
-            true => Ok(shape),
-            false => Err(shape.too_long(len, end)),
-        }
-    }
-
-    /// Whether there is so much data, if a row's last column ends at `end`.
-    #[inline(always)]
-    fn fits(&self, len: usize, end: usize) -> bool {
-        let needed = match self.rows {
+        let needed = match rows {
             0 => Some(0),
-            rows => (rows - 1).checked_mul(self.stride).and_then(|n| n.checked_add(end)),
+            _ => (rows - 1).checked_mul(stride).and_then(|n| n.checked_add(end)),
         };
-        needed.is_some_and(|needed| needed <= len)
-    }
-
-    #[cold]
-    fn too_long(&self, len: usize, end: usize) -> Error {
-        let Shape { rows, stride, .. } = self;
-        let expected = format!("room for {rows} rows of stride {stride} that end at column {end}");
-        Error::argument("length of the data", len, expected)
+        match needed {
+            Some(needed) if needed <= len => Ok(Shape { rows, stride, columns, ranges }),
+            _ => Err(too_short(len, rows, stride, end)),
+        }
     }
 
     /// The shape of some of the rows, and how many elements of the data come before them.
@@ -84,14 +64,31 @@ impl<'a> Shape<'a> {
 
     #[inline(always)]
     fn one_range(len: usize, rows: usize, stride: usize, columns: usize) -> Result<Self, Error> {
-        let ranges = Ranges::One([ColumnRange { start: 0, len: columns }]);
-        let shape = Shape { rows, stride, columns, ranges };
-        // The usual case, without a loop.
-        match columns > 0 && columns <= stride && shape.fits(len, columns) {
-            true => Ok(shape),
-            false => Shape::new(len, rows, stride, ranges),
-        }
+        Shape::new(len, rows, stride, Ranges::One([ColumnRange { start: 0, len: columns }]))
     }
+}
+
+/// The end of a range that is not empty, starts at `from` or later and ends within the stride.
+#[inline(always)]
+fn end_of(range: &ColumnRange, from: usize, stride: usize) -> Option<usize> {
+    let end = range.start.checked_add(range.len)?;
+    (range.start >= from && range.len > 0 && end <= stride).then_some(end)
+}
+
+#[cold]
+fn misplaced(range: &ColumnRange, from: usize, stride: usize) -> Error {
+    let end = range.start.checked_add(range.len).filter(|&end| end <= stride);
+    Error::argument(
+        "column range",
+        format!("{} to {end:?}", range.start),
+        format!("not empty, from {from} or later, within the row stride {stride}"),
+    )
+}
+
+#[cold]
+fn too_short(len: usize, rows: usize, stride: usize, end: usize) -> Error {
+    let expected = format!("room for {rows} rows of stride {stride} that end at column {end}");
+    Error::argument("length of the data", len, expected)
 }
 
 /// Columns of a row-major matrix to read: `rows` rows (pixels), `stride` elements apart, of which
@@ -113,6 +110,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// [`Error::Argument`] when a range or the data does not fit.
+    #[inline]
     pub fn new(
         data: &'a [f32],
         rows: usize,
@@ -208,6 +206,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline]
     pub fn new(
         data: &'a mut [f32],
         rows: usize,
@@ -297,6 +296,7 @@ pub(super) fn expect(name: &'static str, found: usize, expected: usize) -> Resul
 
 /// Walks two equally long lists of ranges together: `(column here, column there, length, columns
 /// before)` of every piece that is contiguous in both.
+#[inline(always)]
 pub(super) fn zip_ranges(
     a: &[ColumnRange],
     b: &[ColumnRange],

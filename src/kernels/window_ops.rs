@@ -25,6 +25,7 @@ impl<'a> ImageRows<'a> {
     ///
     /// # Errors
     /// [`Error::Argument`] when the pixels are not a multiple of the width, at least one.
+    #[inline]
     pub fn whole(pixels: View<'a>, width: usize) -> Result<ImageRows<'a>, Error> {
         let height = pixels.rows().checked_div(width).unwrap_or(0);
         ImageRows::ring(pixels, width, 0, height)
@@ -36,6 +37,7 @@ impl<'a> ImageRows<'a> {
     /// # Errors
     /// [`Error::Argument`] when the pixels are not a multiple of the width, at least one, or there is no
     /// room for three rows of the image.
+    #[inline]
     pub fn ring(
         pixels: View<'a>,
         width: usize,
@@ -57,6 +59,7 @@ impl<'a> ImageRows<'a> {
     }
 
     /// The first pixel of row `y`; null where that is outside the image.
+    #[inline(always)]
     fn row(&self, y: usize, column: usize) -> *const f32 {
         if y >= self.height {
             return std::ptr::null();

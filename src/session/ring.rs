@@ -53,6 +53,7 @@ impl<'a> Ring<'a> {
     }
 
     /// The image whose first row is row `first`, of that height.
+    #[inline]
     pub fn image(&self, first: usize, height: usize) -> Result<ImageRows<'_>, Error> {
         let pixels = View::dense(self.data, self.held() * self.width, self.columns)?;
         ImageRows::ring(pixels, self.width, first, height)
