@@ -66,6 +66,12 @@ macro_rules! x86_vector {
             }
 
             #[inline(always)]
+            unsafe fn settled(self) -> Self {
+                // SAFETY: promised by the caller.
+                unsafe { settled(self) }
+            }
+
+            #[inline(always)]
             unsafe fn quad(from: *const f32, row: usize, stride: usize) -> Self::Quad {
                 (from, row, stride)
             }
@@ -94,6 +100,22 @@ macro_rules! x86_vector {
             }
 
             $($($more)*)?
+        }
+
+        /// # Safety
+        /// The CPU has the vector's instructions.
+        #[inline]
+        #[target_feature(enable = $feature)]
+        unsafe fn settled(mut vector: $vector) -> $vector {
+            // SAFETY: there is no instruction.
+            unsafe {
+                std::arch::asm!(
+                    "/* {} */",
+                    inout($register) vector,
+                    options(nomem, nostack, preserves_flags),
+                );
+            }
+            vector
         }
 
         /// The float `ROW` strides and `I` floats after `from`, in all lanes. Written out, for the compiler

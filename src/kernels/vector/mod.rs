@@ -77,6 +77,14 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn relu(self) -> Self;
+    /// The same, computed before anything that follows is loaded: without a loop the compiler loads inputs
+    /// early, and spills them.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn settled(self) -> Self {
+        self
+    }
     /// Four inputs from `row * stride` after `from` on; `row` is at most 2.
     ///
     /// # Safety

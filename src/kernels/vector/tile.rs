@@ -82,12 +82,54 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
     // SAFETY: promised by the caller.
     unsafe {
         let groups = row_groups::<ROWS>(inputs, row_stride);
-        four(sums, &groups, row_stride, weights, steps);
+        settled_four(sums, &groups, row_stride, weights, steps);
         let groups = groups.map(|group| group.wrapping_add(4));
-        four(sums, &groups, row_stride, weights.add(4 * steps.input), steps);
+        settled_four(sums, &groups, row_stride, weights.add(4 * steps.input), steps);
         let groups = groups.map(|group| group.wrapping_add(4));
         one(sums, &groups, row_stride, weights.add(8 * steps.input), steps);
+        settle(sums);
     }
+}
+
+/// [`four`], each settled before the next.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn settled_four<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    groups: &RowGroups,
+    row_stride: usize,
+    weights: *const f32,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut quads = [V::one(groups[0], 0, 0); ROWS];
+        unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+        settle(sums);
+        products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
+        settle(sums);
+        products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
+        settle(sums);
+        products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
+        settle(sums);
+    }
+}
+
+/// # Safety
+/// The CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn settle<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+) {
+    unrolled!(ROWS, |row| {
+        for sum in &mut sums[row] {
+            // SAFETY: promised by the caller.
+            *sum = unsafe { sum.settled() };
+        }
+    });
 }
 
 /// Pointers to every third row: the two rows after it are reached from there.
