@@ -133,6 +133,7 @@ pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (us
 
 /// `pointer`, of which the compiler knows nothing: otherwise it computes all addresses of a tile ahead of the
 /// loops around it, more than there are registers, and keeps them in memory.
+#[allow(clippy::pointers_in_nomem_asm_block)] // nothing is read
 #[inline(always)]
 pub(super) fn opaque<T>(pointer: *const T) -> *const T {
     #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
