@@ -25,12 +25,16 @@
 //! # Ok::<(), shufflenet::Error>(())
 //! ```
 
+mod frame;
 mod normalize;
 mod pixels;
 mod preprocess;
 mod resize;
+mod yuv;
 
+pub use frame::Rotation;
 pub use normalize::Normalization;
 pub use pixels::{PixelFormat, Pixels};
 pub use preprocess::Preprocessor;
 pub use resize::Resizer;
+pub use yuv::{Plane, Yuv420, YuvMatrix, YuvRange};

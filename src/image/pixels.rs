@@ -1,6 +1,8 @@
 //! A checked view of 8-bit interleaved pixels.
 
 use crate::Error;
+use crate::kernels::PixelRows;
+use std::ops::Range;
 
 /// The order of the channels in a pixel, one byte each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,5 +101,18 @@ impl<'a> Pixels<'a> {
     pub(crate) fn row(&self, y: usize) -> &'a [u8] {
         debug_assert!(y < self.height, "row {y} of a picture of {} rows", self.height);
         &self.data[y * self.row_stride..][..self.width * self.format.bytes_per_pixel()]
+    }
+
+    /// Some pixels of row `y` as RGB and a byte without meaning.
+    pub(super) fn write_row(
+        &self,
+        rows: &PixelRows,
+        y: usize,
+        columns: Range<usize>,
+        out: &mut [[u8; 4]],
+    ) {
+        let bytes = self.format.bytes_per_pixel();
+        let row = &self.row(y)[columns.start * bytes..columns.end * bytes];
+        rows.swizzle(row, bytes, self.format.rgb_offsets()[0] == 2, out);
     }
 }

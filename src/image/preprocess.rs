@@ -1,13 +1,16 @@
 //! From a picture of any size to the square that a network looks at.
 
-use super::{Pixels, Resizer};
+use super::frame::Frame;
+use super::{Pixels, Resizer, Rotation, Yuv420};
 use crate::Error;
 use crate::model::Preprocessing;
 
 /// Torchvision's evaluation transform on a Pillow image, up to the 8-bit crop: the shorter side is
 /// resized (bilinear, antialiased), the middle is cut out, and black fills what the resized picture
-/// does not cover. Made for one source size; weights and buffers are kept between pictures, and only
-/// the pixels of the crop are computed.
+/// does not cover. Made for one source size and rotation; weights and buffers are kept between pictures,
+/// and only the pixels of the crop are computed.
+///
+/// The rotation comes first: the square has the bytes that the turned picture would give.
 pub struct Preprocessor {
     resizer: Resizer,
     crop: usize,
@@ -20,11 +23,25 @@ impl Preprocessor {
     ///
     /// # Errors
     /// [`Error::Argument`] for a picture, a `resize` or a `crop` of size 0, a side above 2^20 pixels,
-    /// or sizes that would take more than 1 GiB.
+    /// sizes that would take more than 1 GiB, or a wrong `SHUFFLENET_CPU`.
     pub fn new(
         preprocessing: &Preprocessing,
         width: usize,
         height: usize,
+    ) -> Result<Preprocessor, Error> {
+        Preprocessor::rotated(preprocessing, width, height, Rotation::None)
+    }
+
+    /// A preprocessor for pictures of `width` x `height` pixels that are not upright before they are
+    /// turned by `rotation`.
+    ///
+    /// # Errors
+    /// Those of [`Preprocessor::new`].
+    pub fn rotated(
+        preprocessing: &Preprocessing,
+        width: usize,
+        height: usize,
+        rotation: Rotation,
     ) -> Result<Preprocessor, Error> {
         let Preprocessing { resize, crop, .. } = *preprocessing;
         for (name, size) in [("width", width), ("height", height), ("resize", resize)] {
@@ -44,11 +61,12 @@ impl Preprocessor {
                 Error::argument("resize", resize, format!("less, for {width} x {height} pixels"))
             })
         };
-        let resized = (resized(width)?, resized(height)?);
+        let resized = rotation.turn((resized(width)?, resized(height)?));
         let (columns, rows) = (centre(resized.0, crop), centre(resized.1, crop));
         Ok(Preprocessor {
-            resizer: Resizer::cropped(
+            resizer: Resizer::turned(
                 (width, height),
+                rotation,
                 resized,
                 columns..columns + crop.min(resized.0),
                 rows..rows + crop.min(resized.1),
@@ -69,6 +87,19 @@ impl Preprocessor {
     /// [`Error::Argument`] for a picture of another size than the preprocessor was made for, or `out`
     /// of another length.
     pub fn run(&mut self, pixels: &Pixels<'_>, out: &mut [u8]) -> Result<(), Error> {
+        self.run_frame(Frame::Pixels(pixels), out)
+    }
+
+    /// The same of a camera's frame: the bytes that its RGB pixels, as [`Yuv420`] defines them, would
+    /// give. Rows are converted as they are needed, and only as far as the crop reaches.
+    ///
+    /// # Errors
+    /// Those of [`Preprocessor::run`].
+    pub fn run_yuv420(&mut self, frame: &Yuv420<'_>, out: &mut [u8]) -> Result<(), Error> {
+        self.run_frame(Frame::Yuv420(frame), out)
+    }
+
+    fn run_frame(&mut self, frame: Frame<'_, '_>, out: &mut [u8]) -> Result<(), Error> {
         let stride = 3 * self.crop;
         if out.len() != self.crop * stride {
             return Err(Error::argument("output length", out.len(), self.crop * stride));
@@ -77,7 +108,7 @@ impl Preprocessor {
             out.fill(0);
         }
         let (left, top) = self.padding;
-        self.resizer.run_strided(pixels, &mut out[top * stride + 3 * left..], stride)
+        self.resizer.run_strided(frame, &mut out[top * stride + 3 * left..], stride)
     }
 }
 

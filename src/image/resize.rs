@@ -7,14 +7,11 @@
 
 use std::ops::Range;
 
-use super::Pixels;
+use super::frame::Frame;
+use super::{Pixels, Rotation};
 use crate::Error;
-
-/// Fractional bits of a weight (Pillow: 32 less 8 for the value and 2 for overshoot).
-const BITS: u32 = 22;
-
-/// What every sum starts from, so that dropping the fraction rounds.
-const HALF: u32 = 1 << (BITS - 1);
+use crate::cpu::Cpu;
+use crate::kernels::{PixelRows, WEIGHT_BITS};
 
 /// Longest side of a source. A triangle over n pixels adds up to at most 2^22 + n / 2 in weights, so
 /// with this n every sum of weight times value stays below 2^31.
@@ -23,27 +20,23 @@ const MAX_SIDE: usize = 1 << 20;
 /// Most memory that a resizer takes, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
 
-/// The source pixels under one output pixel's triangle.
-struct Span {
-    /// Index of the first one.
-    first: usize,
-    /// Their weights, as a range of [`Axis::weights`].
-    weights: Range<usize>,
-}
-
-/// One direction of a resize: the spans of consecutive output pixels.
+/// One direction of a resize: which source pixels each output pixel is the mean of.
 struct Axis {
-    spans: Vec<Span>,
+    /// The first source pixel and how many, for each output pixel.
+    spans: Vec<(usize, usize)>,
+    /// For each output pixel as many as for any, even, those after its span 0.
     weights: Vec<u32>,
 }
 
 impl Axis {
-    /// The pixels `window` of the `resized` that `source` pixels become.
-    fn new(source: usize, resized: usize, window: Range<usize>) -> Axis {
+    /// The pixels `window` of the `resized` that `source` pixels become; with `mirrored`, source pixels
+    /// count from the other end.
+    fn new(source: usize, resized: usize, window: Range<usize>, mirrored: bool) -> Axis {
         let scale = source as f64 / resized as f64;
         let support = scale.max(1.0);
-        let mut spans = Vec::with_capacity(window.len());
-        let mut weights = Vec::with_capacity(window.len() * taps(source, resized));
+        let outputs = window.len();
+        let mut spans = Vec::with_capacity(outputs);
+        let mut packed = Vec::with_capacity(outputs * taps(source, resized));
         let mut triangle = Vec::with_capacity(taps(source, resized));
         for x in window {
             let centre = (x as f64 + 0.5) * scale;
@@ -58,28 +51,43 @@ impl Axis {
             // Where the triangle just touches a pixel its weight is 0: nothing to read there.
             let leading = triangle.iter().take_while(|&&w| w == 0.0).count();
             let trailing = triangle[leading..].iter().rev().take_while(|&&w| w == 0.0).count();
-            let start = weights.len();
-            let inside = &triangle[leading..triangle.len() - trailing];
-            weights.extend(inside.iter().map(|w| (0.5 + w / sum * f64::from(1 << BITS)) as u32));
-            spans.push(Span { first: low + leading, weights: start..weights.len() });
+            let inside = &mut triangle[leading..high - low - trailing];
+            let mut first = low + leading;
+            if mirrored {
+                first = source - first - inside.len();
+                inside.reverse();
+            }
+            let weight = |w: &f64| (0.5 + w / sum * f64::from(1 << WEIGHT_BITS)) as u32;
+            packed.extend(inside.iter().map(weight));
+            spans.push((first, inside.len()));
+        }
+        let taps = spans.iter().map(|span| span.1).max().unwrap_or(0).next_multiple_of(2);
+        let mut weights = vec![0; outputs * taps];
+        let mut packed = &packed[..];
+        for (weights, &(_, length)) in weights.chunks_exact_mut(taps).zip(&spans) {
+            let span;
+            (span, packed) = packed.split_at(length);
+            weights[..length].copy_from_slice(span);
         }
         Axis { spans, weights }
     }
 
-    /// Each output pixel's first source pixel and weights.
-    fn iter(&self) -> impl Iterator<Item = (usize, &[u32])> {
-        self.spans.iter().map(|span| (span.first, &self.weights[span.weights.clone()]))
+    /// As many source pixels as an output pixel has weights.
+    fn taps(&self) -> usize {
+        self.weights.len() / self.spans.len()
+    }
+
+    /// The source pixels under an output pixel, and their weights.
+    fn span(&self, output: usize) -> (Range<usize>, &[u32]) {
+        let (first, length) = self.spans[output];
+        (first..first + length, &self.weights[output * self.taps()..][..length])
     }
 
     /// The source pixels that are read at all.
     fn reach(&self) -> Range<usize> {
-        let end = self.spans.last().map_or(0, |span| span.first + span.weights.len());
-        self.spans.first().map_or(0, |span| span.first)..end
-    }
-
-    /// The most source pixels that an output pixel reads.
-    fn longest(&self) -> usize {
-        self.spans.iter().map(|span| span.weights.len()).max().unwrap_or(0)
+        let ends = |&(first, length): &(usize, usize)| first + length;
+        let start = self.spans.iter().map(|span| span.0).min().unwrap_or(0);
+        start..self.spans.iter().map(ends).max().unwrap_or(0)
     }
 }
 
@@ -94,23 +102,36 @@ fn taps(source: usize, resized: usize) -> usize {
 /// Like Pillow 13, it resizes columns first where the height shrinks by more than twice the pixels
 /// that the width does. Pillow 12 and before always begin with rows: a difference of 1 at most.
 pub struct Resizer {
+    /// Width and height of a frame, before it is turned.
     source: (usize, usize),
+    rotation: Rotation,
+    /// Along a row and along a column of the frame, before it is turned.
     columns: Axis,
     rows: Axis,
+    /// Which of the frame's columns are read.
+    reach: Range<usize>,
+    /// For each output pixel in a frame's row, where in its reach the first pixel is.
+    firsts: Vec<u32>,
+    /// Of the frame, before it is turned.
     vertical_first: bool,
-    /// What lies between the passes. Horizontal first: as many resized source rows as an output row
-    /// needs, row `y` at `y % rows.longest()`. Vertical first: one row of source pixels.
-    between: Vec<u8>,
-    /// The vertical pass's sums of one row.
-    sums: Vec<u32>,
+    /// One row of RGB and a byte of padding: the reach, and pixels of no weight after it.
+    row: Vec<[u8; 4]>,
+    /// What lies between the passes: as many rows as an output row needs, row `y` at
+    /// `y % self.rows.taps()`. Vertical first: of source pixels, else of resized ones.
+    ring: Vec<u8>,
+    /// Where in the ring an output row's source rows are.
+    offsets: Vec<usize>,
+    /// An output row, where it becomes a column.
+    line: Vec<[u8; 3]>,
+    kernels: PixelRows,
 }
 
 impl Resizer {
     /// A resizer from `source` (width, height) to `resized` (width, height), in pixels.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a size of 0, a source side above 2^20, or sizes whose weights and
-    /// buffers would take more than 1 GiB.
+    /// [`Error::Argument`] for a size of 0, a source side above 2^20, sizes whose weights and
+    /// buffers would take more than 1 GiB, or a wrong `SHUFFLENET_CPU`.
     pub fn new(source: (usize, usize), resized: (usize, usize)) -> Result<Resizer, Error> {
         Resizer::cropped(source, resized, 0..resized.0, 0..resized.1)
     }
@@ -122,6 +143,17 @@ impl Resizer {
     /// resized picture.
     pub fn cropped(
         source: (usize, usize),
+        resized: (usize, usize),
+        columns: Range<usize>,
+        rows: Range<usize>,
+    ) -> Result<Resizer, Error> {
+        Resizer::turned(source, Rotation::None, resized, columns, rows)
+    }
+
+    /// A resizer that turns the picture first; sizes but the source's, and ranges, are of the turned one.
+    pub(super) fn turned(
+        source: (usize, usize),
+        rotation: Rotation,
         resized: (usize, usize),
         columns: Range<usize>,
         rows: Range<usize>,
@@ -138,38 +170,64 @@ impl Resizer {
             }
         }
         let shrinks = |source: usize, resized: usize| source as i128 - resized as i128;
-        let fewer_rows = shrinks(source.1, resized.1);
-        let vertical_first = fewer_rows > 0 && fewer_rows > 2 * shrinks(source.0, resized.0);
+        let upright = rotation.turn(source);
+        let fewer_rows = shrinks(upright.1, resized.1);
+        let vertical_first = fewer_rows > 0 && fewer_rows > 2 * shrinks(upright.0, resized.0);
+
+        // From here on all is as in the frame, whose rows lie together in memory: a turned picture's rows
+        // are the frame's columns, maybe from the other end.
+        let swap = rotation.swaps_sides();
+        let (resized, [columns, rows]) = match swap {
+            true => ((resized.1, resized.0), [rows, columns]),
+            false => (resized, [columns, rows]),
+        };
+        let vertical_first = vertical_first != swap;
 
         // In f64, which cannot overflow; the bound is far below where it would round.
         let (width, height) = (columns.len() as f64, rows.len() as f64);
-        let (across, down) = (taps(source.0, resized.0) as f64, taps(source.1, resized.1) as f64);
-        let weights = 4.0 * (width * across + height * down) + 8.0 * (across + down);
-        let spans = size_of::<Span>() as f64 * (width + height);
-        let rows_between = match vertical_first {
-            true => (1.0 + 4.0) * 4.0 * source.0 as f64,
-            false => (down + 4.0) * 3.0 * width,
-        };
-        if weights + spans + rows_between > MAX_MEMORY as f64
+        let across = taps(source.0, resized.0) as f64 + 1.0;
+        let down = taps(source.1, resized.1) as f64 + 1.0;
+        // While an axis is made, its weights are there twice.
+        let weights = 8.0 * (width * across + height * down) + 8.0 * (across + down);
+        let spans = 24.0 * (width + height);
+        let row = 4.0 * (source.0 as f64 + across);
+        let ring = down * if vertical_first { row } else { 3.0 * width };
+        let lines = row + 3.0 * width;
+        if weights + spans + ring + lines > MAX_MEMORY as f64
             || width * height * 3.0 > isize::MAX as f64
         {
             let found = format!("{width} x {height} pixels from {} x {}", source.0, source.1);
             return Err(Error::argument("resized picture", found, "a smaller size"));
         }
 
-        let columns = Axis::new(source.0, resized.0, columns);
-        let rows = Axis::new(source.1, resized.1, rows);
-        let (row, kept) = match vertical_first {
-            true => (4 * source.0, 1),
-            false => (3 * columns.spans.len(), rows.longest()),
-        };
-        let (between, sums) = (vec![0; row * kept], vec![0; row]);
-        Ok(Resizer { source, columns, rows, vertical_first, between, sums })
+        let [mirrored_columns, mirrored_rows] = rotation.mirrors();
+        let columns = Axis::new(source.0, resized.0, columns, mirrored_columns);
+        let rows = Axis::new(source.1, resized.1, rows, mirrored_rows);
+        let mut reach = columns.reach();
+        // Chroma comes in pairs of pixels.
+        reach.start -= reach.start % 2;
+        let firsts = columns.spans.iter().map(|span| (span.0 - reach.start) as u32).collect();
+        let row = vec![[0; 4]; reach.len() + columns.taps()];
+        let length = if vertical_first { 4 * row.len() } else { 3 * columns.spans.len() };
+        Ok(Resizer {
+            ring: vec![0; length * rows.taps()],
+            offsets: vec![0; rows.taps()],
+            line: vec![[0; 3]; columns.spans.len()],
+            source,
+            rotation,
+            columns,
+            rows,
+            reach,
+            firsts,
+            vertical_first,
+            row,
+            kernels: PixelRows::for_level(Cpu::from_env()?.level()),
+        })
     }
 
     /// Width and height of what [`Resizer::run`] writes, in pixels.
     pub fn output_size(&self) -> (usize, usize) {
-        (self.columns.spans.len(), self.rows.spans.len())
+        self.rotation.turn((self.columns.spans.len(), self.rows.spans.len()))
     }
 
     /// Resizes a picture into `out`: height x width x 3 bytes, RGB. Allocates nothing.
@@ -181,89 +239,75 @@ impl Resizer {
         if out.len() != width * height * 3 {
             return Err(Error::argument("output length", out.len(), width * height * 3));
         }
-        self.run_strided(pixels, out, width * 3)
+        self.run_strided(Frame::Pixels(pixels), out, width * 3)
     }
 
     /// The same with `stride` bytes from one output row to the next, and `out` at least long enough.
     pub(super) fn run_strided(
         &mut self,
-        pixels: &Pixels<'_>,
+        frame: Frame<'_, '_>,
         out: &mut [u8],
         stride: usize,
     ) -> Result<(), Error> {
         let (width, height) = self.source;
-        if (pixels.width(), pixels.height()) != self.source {
-            let found = format!("{} x {}", pixels.width(), pixels.height());
+        if frame.size() != self.source {
+            let found = format!("{} x {}", frame.size().0, frame.size().1);
             return Err(Error::argument("picture size", found, format!("{width} x {height}")));
         }
-        let offsets = pixels.format().rgb_offsets();
-        let resize_row = match pixels.format().bytes_per_pixel() {
-            3 => resize_row::<3>,
-            _ => resize_row::<4>,
-        };
-        let out = out.chunks_mut(stride).map(|row| &mut row[..3 * self.columns.spans.len()]);
-        if self.vertical_first {
-            let bytes = self.columns.reach();
-            let bytes = bytes.start * pixels.format().bytes_per_pixel()
-                ..bytes.end * pixels.format().bytes_per_pixel();
-            for ((first, weights), out) in self.rows.iter().zip(out) {
-                let rows = (first..first + weights.len()).map(|y| &pixels.row(y)[bytes.clone()]);
-                mix_rows(rows.zip(weights), &mut self.sums, &mut self.between[bytes.clone()]);
-                resize_row(&self.columns, &self.between, offsets, out);
+        let [_, from_below] = self.rotation.mirrors();
+        let outputs = self.rows.spans.len();
+        let mut next = 0;
+        for i in 0..outputs {
+            // Downwards in the frame.
+            let output = if from_below { outputs - 1 - i } else { i };
+            let span = self.rows.span(output).0;
+            for y in next.max(span.start)..span.end {
+                self.source_row(frame, y);
             }
-        } else {
-            let length = self.sums.len();
-            let slot = |y: usize| (y % self.rows.longest() * length)..;
-            let mut next = 0;
-            for ((first, weights), out) in self.rows.iter().zip(out) {
-                let end = first + weights.len();
-                for y in next.max(first)..end {
-                    let row = &mut self.between[slot(y)][..length];
-                    resize_row(&self.columns, pixels.row(y), offsets, row);
+            next = span.end;
+            if self.rotation.swaps_sides() {
+                let mut line = std::mem::take(&mut self.line);
+                self.output_row(output, &mut line);
+                for (out, pixel) in out[3 * output..].chunks_mut(stride).zip(&line) {
+                    out[..3].copy_from_slice(pixel);
                 }
-                next = end;
-                let rows = (first..end).map(|y| &self.between[slot(y)][..length]);
-                mix_rows(rows.zip(weights), &mut self.sums, out);
+                self.line = line;
+            } else {
+                let row = &mut out[output * stride..][..3 * self.columns.spans.len()];
+                self.output_row(output, row.as_chunks_mut().0);
             }
         }
         Ok(())
     }
-}
 
-/// The vertical pass: rows and their weights to one row, byte by byte.
-fn mix_rows<'a>(rows: impl Iterator<Item = (&'a [u8], &'a u32)>, sums: &mut [u32], out: &mut [u8]) {
-    let sums = &mut sums[..out.len()];
-    sums.fill(HALF);
-    for (row, &weight) in rows {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += weight * u32::from(value);
+    /// Brings a row of the frame into the ring.
+    fn source_row(&mut self, frame: Frame<'_, '_>, y: usize) {
+        let taps = self.rows.taps();
+        let length = self.ring.len() / taps;
+        let slot = &mut self.ring[y % taps * length..][..length];
+        if self.vertical_first {
+            frame.write_row(&self.kernels, y, self.reach.clone(), slot.as_chunks_mut().0);
+        } else {
+            frame.write_row(&self.kernels, y, self.reach.clone(), &mut self.row);
+            let out = slot.as_chunks_mut().0;
+            self.kernels.resize(&self.row, &self.firsts, &self.columns.weights, out);
         }
     }
-    for (out, &sum) in out.iter_mut().zip(&*sums) {
-        *out = round(sum);
-    }
-}
 
-/// The horizontal pass: one source row of `BYTES` per pixel to one RGB row.
-fn resize_row<const BYTES: usize>(
-    columns: &Axis,
-    source: &[u8],
-    [r, g, b]: [usize; 3],
-    out: &mut [u8],
-) {
-    let source = source.as_chunks::<BYTES>().0;
-    for ((first, weights), out) in columns.iter().zip(out.as_chunks_mut::<3>().0) {
-        let mut sums = [HALF; BYTES];
-        for (pixel, &weight) in source[first..].iter().zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                *sum += weight * u32::from(value);
-            }
+    /// Makes an output row of those in the ring.
+    fn output_row(&mut self, output: usize, out: &mut [[u8; 3]]) {
+        let (span, weights) = self.rows.span(output);
+        let taps = self.rows.taps();
+        let length = self.ring.len() / taps;
+        let offsets = &mut self.offsets[..span.len()];
+        for (offset, y) in offsets.iter_mut().zip(span) {
+            *offset = y % taps * length;
         }
-        *out = [round(sums[r]), round(sums[g]), round(sums[b])];
+        if self.vertical_first {
+            self.kernels.mix(&self.ring, offsets, weights, self.row.as_flattened_mut());
+            self.kernels.resize(&self.row, &self.firsts, &self.columns.weights, out);
+        } else {
+            self.kernels.mix(&self.ring, offsets, weights, out.as_flattened_mut());
+        }
     }
-}
-
-/// Rounded weights may add up to a little more than 1, hence the limit.
-fn round(sum: u32) -> u8 {
-    (sum >> BITS).min(255) as u8
 }

@@ -19,6 +19,7 @@ pub mod limits;
 mod matrix_ops;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod pixel_rows;
 mod portable;
 mod reference;
 mod registry;
@@ -32,6 +33,7 @@ pub use args::ColumnRange;
 pub(crate) use layout::{AlignedFloats, packing_room};
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
+pub(crate) use pixel_rows::{PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb};
 pub(crate) use registry::select_known;
 pub use registry::{Kernel, Operation, registry, select};
 pub use view::{View, ViewMut};
