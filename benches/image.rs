@@ -17,7 +17,7 @@ fn frames(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{width}x{height}"));
         group.sample_size(20).warm_up_time(Duration::from_millis(200));
         group.measurement_time(Duration::from_millis(600));
-        let bytes: Vec<u8> = (0..4 * width * height).map(|i| (i * i >> 9) as u8).collect();
+        let bytes: Vec<u8> = (0..4 * width * height).map(|i| ((i * i) >> 9) as u8).collect();
         let mut out = vec![0; 224 * 224 * 3];
         for format in [PixelFormat::Rgb, PixelFormat::Bgra] {
             let stride = width * format.bytes_per_pixel();

@@ -1,8 +1,8 @@
 //! Rows of 8-bit pixels: colour conversion, and the two passes of a resize.
 //!
-//! All arithmetic is on integers, so every level gives the same bytes. The loops are plain, over chunks
-//! of fixed size that compilers turn into vectors; they are compiled once for the instruction set that the
-//! crate was built for, and on x86-64 once more for AVX2.
+//! All arithmetic is on integers, so every level gives the same bytes. The plain loops here are the
+//! definition. Compilers make vectors of the vertical pass and of the swizzle; the levels bring their own of
+//! the rest.
 
 use crate::cpu::Level;
 
@@ -10,7 +10,7 @@ use crate::cpu::Level;
 pub(crate) const WEIGHT_BITS: u32 = 22;
 
 /// What every sum starts from, so that dropping the fraction rounds.
-const HALF: u32 = 1 << (WEIGHT_BITS - 1);
+pub(super) const HALF: u32 = 1 << (WEIGHT_BITS - 1);
 
 /// YUV to RGB in fixed point, with 14 fractional bits in factors and 6 in sums. With `u` and `v` less 128
 /// and `>>` rounding down:
@@ -47,13 +47,16 @@ type SwizzleFn = unsafe fn(&[u8], bool, &mut [[u8; 4]]);
 type ResizeFn = unsafe fn(&[[u8; 4]], &[u32], &[u32], &mut [[u8; 3]]);
 type MixFn = unsafe fn(&[u8], &[usize], &[u32], &mut [u8]);
 
-/// The kernels of one level. Sound because only [`PixelRows::for_level`] gives one out.
+/// The kernels of one level. Only [`PixelRows::for_level`] gives one out, so that the CPU has the level's
+/// instructions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PixelRows {
-    convert: [ConvertFn; 2],
-    swizzle: [SwizzleFn; 2],
-    resize: ResizeFn,
-    mix: MixFn,
+    /// By pixel stride, 1 or 2.
+    pub(super) convert: [ConvertFn; 2],
+    /// By bytes in a pixel, 3 or 4.
+    pub(super) swizzle: [SwizzleFn; 2],
+    pub(super) resize: ResizeFn,
+    pub(super) mix: MixFn,
 }
 
 impl PixelRows {
@@ -61,12 +64,14 @@ impl PixelRows {
     pub fn for_level(level: Level) -> PixelRows {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 if level.is_available() => avx2::PIXEL_ROWS,
-            _ => PORTABLE,
+            Level::Avx2 | Level::Avx512 if level.is_available() => super::avx2::PIXEL_ROWS,
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon if level.is_available() => super::neon::PIXEL_ROWS,
+            _ => PLAIN,
         }
     }
 
-    /// YUV to RGB and a byte without meaning, as many pixels as `row.y` and `out` both have.
+    /// YUV to RGB and a byte without meaning, as many pixels as are in `row.y` or fit in `out`.
     pub fn convert(&self, factors: &YuvToRgb, row: YuvRow<'_>, out: &mut [[u8; 4]]) {
         // SAFETY: the CPU has the level's instructions.
         unsafe { self.convert[usize::from(row.pixel_stride == 2)](factors, row, out) }
@@ -92,106 +97,39 @@ impl PixelRows {
     }
 }
 
-const PORTABLE: PixelRows = PixelRows {
+const PLAIN: PixelRows = PixelRows {
     convert: [convert::<1>, convert::<2>],
     swizzle: [swizzle::<3>, swizzle::<4>],
     resize,
     mix,
 };
 
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use super::{PixelRows, YuvRow, YuvToRgb};
-
-    pub(super) const PIXEL_ROWS: PixelRows = PixelRows {
-        convert: [convert::<1>, convert::<2>],
-        swizzle: [swizzle::<3>, swizzle::<4>],
-        resize,
-        mix,
-    };
-
-    #[target_feature(enable = "avx2")]
-    fn convert<const STRIDE: usize>(f: &YuvToRgb, row: YuvRow<'_>, out: &mut [[u8; 4]]) {
-        super::convert::<STRIDE>(f, row, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
-        super::swizzle::<BYTES>(source, bgr, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn resize(source: &[[u8; 4]], firsts: &[u32], weights: &[u32], out: &mut [[u8; 3]]) {
-        super::resize(source, firsts, weights, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn mix(rows: &[u8], offsets: &[usize], weights: &[u32], out: &mut [u8]) {
-        super::mix(rows, offsets, weights, out);
-    }
-}
-
 #[inline(always)]
-fn convert<const STRIDE: usize>(factors: &YuvToRgb, row: YuvRow<'_>, out: &mut [[u8; 4]]) {
-    const PIXELS: usize = 32;
-    let pixels = row.y.len().min(out.len());
-    let (y, y_rest) = row.y[..pixels].as_chunks::<PIXELS>();
-    let (out, out_rest) = out[..pixels].as_chunks_mut::<PIXELS>();
-    let chroma_bytes = PIXELS / 2 * STRIDE;
-    let mut done = 0;
-    for ((y, u), (v, out)) in y
-        .iter()
-        .zip(row.u.chunks_exact(chroma_bytes))
-        .zip(row.v.chunks_exact(chroma_bytes).zip(&mut *out))
-    {
-        let u: [u8; PIXELS / 2] = std::array::from_fn(|i| u[i * STRIDE]);
-        let v: [u8; PIXELS / 2] = std::array::from_fn(|i| v[i * STRIDE]);
-        convert_chunk(factors, y, &u, &v, out);
-        done += 1;
-    }
-    // The last chunk of a strided row may end before a whole number of strides.
-    let rest = y[done..].as_flattened().iter().chain(y_rest);
-    let out = out[done..].as_flattened_mut().iter_mut().chain(out_rest);
-    for ((x, &y), out) in (done * PIXELS..).zip(rest).zip(out) {
-        let chroma = x / 2 * STRIDE;
-        convert_chunk(factors, &[y], &[row.u[chroma]], &[row.v[chroma]], std::array::from_mut(out));
-    }
-}
-
-#[inline(always)]
-fn convert_chunk<const PIXELS: usize, const CHROMA: usize>(
+pub(super) fn convert<const STRIDE: usize>(
     factors: &YuvToRgb,
-    y: &[u8; PIXELS],
-    u: &[u8; CHROMA],
-    v: &[u8; CHROMA],
-    out: &mut [[u8; 4]; PIXELS],
+    row: YuvRow<'_>,
+    out: &mut [[u8; 4]],
 ) {
-    // The high half of a 16-bit product is one instruction; a byte in the high half of 16 bits makes it
-    // `>> 8`.
-    let high = |value: i16, factor: i16| ((i32::from(value) * i32::from(factor)) >> 16) as i16;
-    let centred = |chroma: u8| (u16::from(chroma ^ 0x80) << 8) as i16;
-    let mut red = [0; CHROMA];
-    let mut green = [0; CHROMA];
-    let mut blue = [0; CHROMA];
-    for i in 0..CHROMA {
-        let (u, v) = (centred(u[i]), centred(v[i]));
-        red[i] = high(v, factors.v_to_red);
-        green[i] = high(u, factors.u_to_green) + high(v, factors.v_to_green);
-        blue[i] = (u >> 1) + high(u, factors.u_to_blue);
-    }
-    // Saturation is far above white.
-    let channel = |luma: i16, chroma: i16| (luma.saturating_add(chroma) >> 6).clamp(0, 255) as u16;
-    for i in 0..PIXELS {
-        let y = u32::from(u16::from(y[i]) << 8) * u32::from(factors.y_factor);
-        let luma = (y >> 16) as i16 + factors.offset;
-        let red_green = channel(luma, red[i / 2]) | channel(luma, green[i / 2]) << 8;
-        let blue = channel(luma, blue[i / 2]);
-        out[i] = (u32::from(red_green) | u32::from(blue) << 16).to_le_bytes();
+    let chroma = row.u.iter().step_by(STRIDE).zip(row.v.iter().step_by(STRIDE));
+    for ((y, out), (&u, &v)) in row.y.chunks(2).zip(out.chunks_mut(2)).zip(chroma) {
+        // The high half of a 16-bit product is one instruction: with the byte in the high half, `>> 8`.
+        let high = |value: i16, factor: i16| ((i32::from(value) * i32::from(factor)) >> 16) as i16;
+        let [u, v] = [u, v].map(|chroma| (i16::from(chroma) - 128) << 8);
+        let red = high(v, factors.v_to_red);
+        let green = high(u, factors.u_to_green) + high(v, factors.v_to_green);
+        let blue = (u >> 1) + high(u, factors.u_to_blue);
+        for (&y, out) in y.iter().zip(out) {
+            let luma = ((u32::from(y) * u32::from(factors.y_factor)) >> 8) as i16 + factors.offset;
+            // Saturation is far above white.
+            let [r, g, b] = [red, green, blue]
+                .map(|chroma| (luma.saturating_add(chroma) >> 6).clamp(0, 255) as u8);
+            *out = [r, g, b, 0];
+        }
     }
 }
 
 #[inline(always)]
-fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
+pub(super) fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
     let source = source.as_chunks::<BYTES>().0;
     if bgr {
         for (out, pixel) in out.iter_mut().zip(source) {
@@ -204,43 +142,35 @@ fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
     }
 }
 
-#[inline(always)]
 fn resize(source: &[[u8; 4]], firsts: &[u32], weights: &[u32], out: &mut [[u8; 3]]) {
-    match weights.len() / firsts.len().max(1) {
-        2 => resize_taps(source, firsts, weights, 2, out),
-        4 => resize_taps(source, firsts, weights, 4, out),
-        6 => resize_taps(source, firsts, weights, 6, out),
-        8 => resize_taps(source, firsts, weights, 8, out),
-        10 => resize_taps(source, firsts, weights, 10, out),
-        taps => resize_taps(source, firsts, weights, taps, out),
-    }
-}
-
-/// `taps` is even.
-#[inline(always)]
-fn resize_taps(
-    source: &[[u8; 4]],
-    firsts: &[u32],
-    weights: &[u32],
-    taps: usize,
-    out: &mut [[u8; 3]],
-) {
-    for ((&first, weights), out) in firsts.iter().zip(weights.chunks_exact(taps)).zip(out) {
-        let pixels = source[first as usize..][..taps].as_chunks::<2>().0;
-        let mut sums = [0; 8];
-        for (pixels, weights) in pixels.iter().zip(weights.as_chunks::<2>().0) {
-            let pixels: &[u8; 8] = pixels.as_flattened().try_into().unwrap();
-            for i in 0..8 {
-                sums[i] += weights[i / 4] * u32::from(pixels[i]);
+    for ((pixels, weights), out) in spans(source, firsts, weights).zip(out) {
+        let mut sums = [HALF; 3];
+        for (pixel, &weight) in pixels.iter().zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(pixel) {
+                *sum += weight * u32::from(value);
             }
         }
-        let [r, g, b] = [0, 1, 2].map(|i| round(HALF + sums[i] + sums[4 + i]));
-        *out = [r, g, b];
+        *out = sums.map(round);
     }
 }
 
+/// The pixels under each output pixel, and their weights.
 #[inline(always)]
-fn mix(rows: &[u8], offsets: &[usize], weights: &[u32], out: &mut [u8]) {
+pub(super) fn spans<'a>(
+    source: &'a [[u8; 4]],
+    firsts: &'a [u32],
+    weights: &'a [u32],
+) -> impl Iterator<Item = (&'a [[u8; 4]], &'a [u32])> {
+    let taps = weights.len() / firsts.len().max(1);
+    let weights = weights.chunks_exact(taps.max(1));
+    firsts
+        .iter()
+        .zip(weights)
+        .map(move |(&first, weights)| (&source[first as usize..][..taps], weights))
+}
+
+#[inline(always)]
+pub(super) fn mix(rows: &[u8], offsets: &[usize], weights: &[u32], out: &mut [u8]) {
     const BYTES: usize = 32;
     let length = out.len();
     let whole = out.as_chunks_mut::<BYTES>().0;
@@ -249,7 +179,9 @@ fn mix(rows: &[u8], offsets: &[usize], weights: &[u32], out: &mut [u8]) {
     }
     match out.last_chunk_mut::<BYTES>() {
         // Some bytes of it a second time.
-        Some(last) if length % BYTES > 0 => mix_chunk(rows, offsets, length - BYTES, weights, last),
+        Some(last) if !length.is_multiple_of(BYTES) => {
+            mix_chunk(rows, offsets, length - BYTES, weights, last)
+        }
         Some(_) => {}
         None => {
             for (i, out) in out.iter_mut().enumerate() {

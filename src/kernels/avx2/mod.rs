@@ -5,6 +5,7 @@
 mod depthwise;
 mod fully_connected;
 mod max_pool;
+mod pixel_rows;
 mod pointwise;
 mod probe;
 mod stem;
@@ -12,6 +13,7 @@ mod stem;
 pub(super) use depthwise::{depthwise_s1, depthwise_s2};
 pub(super) use fully_connected::fully_connected;
 pub(super) use max_pool::max_pool;
+pub(super) use pixel_rows::PIXEL_ROWS;
 pub(super) use pointwise::{pointwise, pointwise_mean};
 pub(super) use probe::PROBE;
 pub(super) use stem::stem;
