@@ -4,7 +4,9 @@
 mod common;
 
 use shufflenet::cpu::{Cpu, Level};
-use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
+use shufflenet::image::{
+    PixelFormat, Pixels, Plane, Preprocessor, Rotation, Yuv420, YuvMatrix, YuvRange,
+};
 use shufflenet::model::Architecture;
 use shufflenet::{Input, Network, Session, SessionOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -71,4 +73,14 @@ fn running_allocates_nothing() {
     let mut preprocessor = Preprocessor::new(&preprocessing, width, height).unwrap();
     let mut crop = vec![0; 3 * preprocessor.crop() * preprocessor.crop()];
     assert_eq!(allocations(|| preprocessor.run(&pixels, &mut crop).unwrap()), 0, "preprocessing");
+
+    let plane = |pixel_stride| Plane { data: &bytes, row_stride: 2 * width, pixel_stride };
+    let planes = [plane(1), plane(2), plane(2)];
+    let frame = Yuv420::new(planes, width, height, YuvMatrix::Bt601, YuvRange::Full).unwrap();
+    for rotation in Rotation::ALL {
+        let mut preprocessor =
+            Preprocessor::rotated(&preprocessing, width, height, rotation).unwrap();
+        let count = allocations(|| preprocessor.run_yuv420(&frame, &mut crop).unwrap());
+        assert_eq!(count, 0, "a camera's frame, {rotation:?}");
+    }
 }

@@ -216,3 +216,79 @@ fn mix_chunk<const BYTES: usize>(
 fn round(sum: u32) -> u8 {
     (sum >> WEIGHT_BITS).min(255) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Junk where pixels have a byte without meaning.
+    fn rgb(pixels: &[[u8; 4]]) -> Vec<[u8; 3]> {
+        pixels.iter().map(|&[r, g, b, _]| [r, g, b]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_level_gives_the_plain_loops_bytes(
+            bytes in prop::collection::vec(any::<u8>(), 700),
+            factors: [i16; 5],
+            pixels in 1..200usize,
+            weights in prop::collection::vec(0..1u32 << WEIGHT_BITS, 40),
+            pairs in 0..10usize,
+        ) {
+            // Above these the luma of white overflows.
+            let [y_factor, offset, v_to_red, u_to_green, u_to_blue] = factors;
+            let f = YuvToRgb {
+                y_factor: y_factor.unsigned_abs() % 20000,
+                offset: offset % 2000,
+                v_to_red,
+                u_to_green: u_to_green / 2,
+                v_to_green: v_to_red / 2,
+                u_to_blue,
+            };
+            let taps = 2 * pairs;
+            // Together less than 1, as spans' are.
+            let weights: Vec<u32> = weights.iter().map(|w| w / taps.max(1) as u32).collect();
+            let plain = PixelRows::for_level(Level::Reference);
+            for level in Level::available() {
+                let rows = PixelRows::for_level(level);
+                for pixel_stride in [1, 2] {
+                    // To the last sample and no further, on odd addresses.
+                    let samples = (pixels.div_ceil(2) - 1) * pixel_stride + 1;
+                    let row = YuvRow {
+                        y: &bytes[1..][..pixels],
+                        u: &bytes[200..][..samples],
+                        v: &bytes[401..][..samples],
+                        pixel_stride,
+                    };
+                    let (mut found, mut expected) = (vec![[1; 4]; 200], vec![[1; 4]; 200]);
+                    rows.convert(&f, row, &mut found);
+                    plain.convert(&f, row, &mut expected);
+                    prop_assert_eq!(rgb(&found), rgb(&expected), "{} {}", level, pixel_stride);
+                    prop_assert!(found[pixels..].iter().all(|&pixel| pixel == [1; 4]));
+                }
+                for (size, bgr) in [(3, false), (3, true), (4, false), (4, true)] {
+                    let source = &bytes[..(pixels.min(170)) * size];
+                    let (mut found, mut expected) = (vec![[1; 4]; 200], vec![[1; 4]; 200]);
+                    rows.swizzle(source, size, bgr, &mut found);
+                    plain.swizzle(source, size, bgr, &mut expected);
+                    prop_assert_eq!(rgb(&found), rgb(&expected), "{}", level);
+                }
+                if taps > 0 {
+                    let source = bytes.as_chunks().0;
+                    let firsts: Vec<u32> = vec![0, (source.len() - taps) as u32];
+                    let weights = [&weights[..taps], &weights[40 - taps..]].concat();
+                    let (mut found, mut expected) = ([[0; 3]; 2], [[1; 3]; 2]);
+                    rows.resize(source, &firsts, &weights, &mut found);
+                    plain.resize(source, &firsts, &weights, &mut expected);
+                    prop_assert_eq!(found, expected, "{}", level);
+                }
+                let offsets: Vec<usize> = (0..taps).map(|i| i * 700 % 499).collect();
+                let (mut found, mut expected) = (vec![0; pixels], vec![1; pixels]);
+                rows.mix(&bytes, &offsets, &weights[..taps], &mut found);
+                plain.mix(&bytes, &offsets, &weights[..taps], &mut expected);
+                prop_assert_eq!(found, expected, "{}", level);
+            }
+        }
+    }
+}
