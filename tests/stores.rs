@@ -18,10 +18,10 @@ use std::process::Command;
 /// The most bytes stored for a byte of output: a width's for floats that are read where they are, and for
 /// images of which rows are first normalised or put in order. Those rows are no layer's output.
 const LIMITS: [(Architecture, f64, f64); 4] = [
-    (Architecture::X0_5, 1.16, 1.33),
-    (Architecture::X1_0, 1.10, 1.19),
-    (Architecture::X1_5, 1.10, 1.12),
-    (Architecture::X2_0, 1.10, 1.12),
+    (Architecture::X0_5, 1.14, 1.31),
+    (Architecture::X1_0, 1.12, 1.20),
+    (Architecture::X1_5, 1.10, 1.16),
+    (Architecture::X2_0, 1.10, 1.14),
 ];
 
 /// The emulator, or why there is nothing to count with.
