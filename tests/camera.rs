@@ -121,12 +121,9 @@ struct Stored {
 
 impl Stored {
     fn planes(&self) -> [Plane<'_>; 3] {
-        let plane = |data, pixel_stride| Plane {
-            data,
-            row_stride: self.strides[usize::from(!std::ptr::eq(data, &*self.luma))],
-            pixel_stride,
-        };
-        let y = plane(&self.luma[..], 1);
+        let [row_stride, chroma_stride] = self.strides;
+        let y = Plane { data: &self.luma, row_stride, pixel_stride: 1 };
+        let plane = |data, pixel_stride| Plane { data, row_stride: chroma_stride, pixel_stride };
         // Android's buffers of interleaved planes end at the plane's own last byte.
         let first = &self.chroma[0];
         match self.layout {

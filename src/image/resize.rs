@@ -204,8 +204,9 @@ impl Resizer {
         let columns = Axis::new(source.0, resized.0, columns, mirrored_columns);
         let rows = Axis::new(source.1, resized.1, rows, mirrored_rows);
         let mut reach = columns.reach();
-        // Chroma comes in pairs of pixels.
+        // Chroma comes in pairs of pixels, and whole vectors of pixels are faster than what is left over.
         reach.start -= reach.start % 2;
+        reach.end = source.0.min(reach.start + reach.len().next_multiple_of(32));
         let firsts = columns.spans.iter().map(|span| (span.0 - reach.start) as u32).collect();
         let row = vec![[0; 4]; reach.len() + columns.taps()];
         let length = if vertical_first { 4 * row.len() } else { 3 * columns.spans.len() };

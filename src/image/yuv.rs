@@ -152,10 +152,10 @@ impl<'a> Plane<'a> {
         Ok(())
     }
 
-    /// Some pixels of row `y`, at least one, from the first one's byte to the last one's.
+    /// Some pixels of row `y`, with what follows the last one's byte as far as there is something.
     fn row(&self, y: usize, columns: Range<usize>) -> &'a [u8] {
-        let start = y * self.row_stride + columns.start * self.pixel_stride;
-        &self.data[start..][..(columns.len() - 1) * self.pixel_stride + 1]
+        let from_start = &self.data[y * self.row_stride + columns.start * self.pixel_stride..];
+        &from_start[..from_start.len().min(columns.len() * self.pixel_stride)]
     }
 }
 

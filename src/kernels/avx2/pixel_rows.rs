@@ -1,7 +1,8 @@
 //! Rows of 8-bit pixels with AVX2.
 
-use crate::kernels::pixel_rows::{self, HALF, PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb, spans};
+use crate::kernels::pixel_rows::{self, HALF, PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb};
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
 pub(in crate::kernels) const PIXEL_ROWS: PixelRows = PixelRows {
     convert: [convert::<1>, convert::<2>],
@@ -104,22 +105,49 @@ fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
     pixel_rows::swizzle::<BYTES>(source, bgr, out);
 }
 
-/// Two source pixels at a time.
-///
 /// # Safety
 /// The CPU has AVX2.
 #[target_feature(enable = "avx2")]
 fn resize(source: &[[u8; 4]], firsts: &[u32], weights: &[u32], out: &mut [[u8; 3]]) {
-    let half = _mm_set1_epi32(HALF as i32);
-    let spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    for ((pixels, weights), out) in spans(source, firsts, weights).zip(out) {
-        let mut sums = _mm256_zextsi128_si256(half);
-        for (pixels, weights) in pixels.as_chunks::<2>().0.iter().zip(weights.as_chunks::<2>().0) {
+    // Short spans, which 1.5 to 5 times smaller pictures have, are unrolled.
+    match weights.len() / firsts.len().max(1) {
+        4 => resize_taps::<4>(source, firsts, weights, 4, out),
+        6 => resize_taps::<6>(source, firsts, weights, 6, out),
+        8 => resize_taps::<8>(source, firsts, weights, 8, out),
+        10 => resize_taps::<10>(source, firsts, weights, 10, out),
+        taps => resize_taps::<0>(source, firsts, weights, taps, out),
+    }
+}
+
+/// Two source pixels at a time. `TAPS` is `taps`, or 0 where that is not known.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+fn resize_taps<const TAPS: usize>(
+    source: &[[u8; 4]],
+    firsts: &[u32],
+    weights: &[u32],
+    taps: usize,
+    out: &mut [[u8; 3]],
+) {
+    let taps = if TAPS == 0 { taps } else { TAPS };
+    let half = _mm256_zextsi128_si256(_mm_set1_epi32(HALF as i32));
+    // In each half of a register, bytes of its weight. Were it known, the compiler would make two shuffles.
+    let (even, odd) = (0x0302_0100, 0x0706_0504);
+    let spread = black_box(_mm256_setr_epi32(even, even, even, even, odd, odd, odd, odd));
+    let outputs = out.len().min(firsts.len());
+    let out = &mut out.as_flattened_mut()[..3 * outputs];
+    for i in 0..outputs {
+        let pixels = source[firsts[i] as usize..][..taps].as_chunks::<2>().0;
+        let weights = weights[i * taps..][..taps].as_chunks::<2>().0;
+        let mut sums = half;
+        for (pixels, weights) in pixels.iter().zip(weights) {
             // SAFETY: both have 8 bytes.
             let (pixels, weights) = unsafe {
                 (_mm_loadl_epi64(pixels.as_ptr().cast()), _mm_loadl_epi64(weights.as_ptr().cast()))
             };
-            let weights = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(weights), spread);
+            let weights = _mm256_shuffle_epi8(_mm256_broadcastq_epi64(weights), spread);
             let product = _mm256_mullo_epi32(_mm256_cvtepu8_epi32(pixels), weights);
             sums = _mm256_add_epi32(sums, product);
         }
@@ -128,8 +156,16 @@ fn resize(source: &[[u8; 4]], firsts: &[u32], weights: &[u32], out: &mut [[u8; 3
         // Both packs limit values, the second to 255.
         let values = _mm_srli_epi32::<{ WEIGHT_BITS as i32 }>(sums);
         let values = _mm_packus_epi32(values, values);
-        let values = _mm_cvtsi128_si32(_mm_packus_epi16(values, values)).to_le_bytes();
-        *out = [values[0], values[1], values[2]];
+        let values = _mm_packus_epi16(values, values);
+        if i + 1 < outputs {
+            // The fourth byte is overwritten by the next pixel.
+            let out = &mut out[3 * i..][..4];
+            // SAFETY: 4 bytes.
+            unsafe { _mm_storeu_si32(out.as_mut_ptr().cast(), values) };
+        } else {
+            let values = _mm_cvtsi128_si32(values).to_le_bytes();
+            out[3 * i..].copy_from_slice(&values[..3]);
+        }
     }
 }
 
