@@ -16,6 +16,8 @@ use crate::cpu::Cpu;
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
 use crate::plan::{Bands, Network, Region, Schedule};
+#[cfg(feature = "capi")]
+pub(crate) use arena::ALIGNMENT;
 use arena::Arena;
 use profile::Clock;
 use std::time::Duration;
@@ -86,6 +88,25 @@ impl Session {
     /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch or band of 0, a
     /// CPU level that this machine lacks, or sizes that do not fit in memory.
     pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
+        Session::with_arena(network, options, Arena::new)
+    }
+
+    /// A session that works in the caller's memory: so many floats as `arena` is asked for, which may
+    /// hold anything. `None` is an error.
+    #[cfg(feature = "capi")]
+    pub(crate) fn in_memory(
+        network: &Network,
+        options: &SessionOptions,
+        arena: impl FnOnce(usize) -> Option<&'static mut [f32]>,
+    ) -> Result<Session, Error> {
+        Session::with_arena(network, options, |len| arena(len).map(Arena::Lent))
+    }
+
+    fn with_arena(
+        network: &Network,
+        options: &SessionOptions,
+        arena: impl FnOnce(usize) -> Option<Arena>,
+    ) -> Result<Session, Error> {
         let preprocessing = network.preprocessing();
         let crop = preprocessing.crop;
         let (height, width) = options.input_size.unwrap_or((crop, crop));
@@ -127,7 +148,7 @@ impl Session {
             keeps: options.keep_activations,
             steps,
             normalization: Normalization::new(preprocessing.mean, preprocessing.std)?,
-            arena: Arena::new(schedule.arena).ok_or_else(too_large)?,
+            arena: arena(schedule.arena).ok_or_else(too_large)?,
             features: output(architecture.feature_channels)?,
             logits: output(architecture.classes)?,
             late: schedule.late,
