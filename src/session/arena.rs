@@ -39,7 +39,7 @@ impl Arena {
 
     /// Number of floats.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.floats().len()
     }
 
     pub fn slice(&self, region: Region) -> &[f32] {
