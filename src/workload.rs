@@ -94,13 +94,18 @@ impl Workload {
         }
     }
 
+    /// Height and width of what is computed, in pixels: the output, or what its mean is taken of.
+    pub fn size(&self) -> [usize; 2] {
+        match self.operation {
+            Operation::PointwiseMean => self.input.size,
+            _ => self.output.size,
+        }
+    }
+
     /// Multiply-adds, without the bias; none for the max pool.
     pub fn macs(&self) -> u64 {
-        let pixels = match self.operation {
-            Operation::PointwiseMean => self.input.pixels(),
-            _ => self.output.pixels(),
-        };
-        (pixels * self.weights()) as u64
+        let [height, width] = self.size();
+        (height * width * self.weights()) as u64
     }
 
     /// Bytes of the input, the weights and the output, each once.

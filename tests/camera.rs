@@ -1,8 +1,10 @@
 //! A camera's frames against stored ones (`data/image/make_frames.py`), and against a plain reference: every
 //! pixel by the documented formula, turned, and then the way of any RGB picture.
 
+mod common;
+
+use common::message;
 use proptest::prelude::*;
-use shufflenet::Error;
 use shufflenet::image::{
     PixelFormat, Pixels, Plane, Preprocessor, Rotation, Yuv420, YuvMatrix, YuvRange,
 };
@@ -252,13 +254,6 @@ fn colours_are_as_near_as_documented() {
             }
             assert!((0.49..=0.54).contains(&largest), "{matrix:?} {range:?}: {largest}");
         }
-    }
-}
-
-fn message<T>(result: Result<T, Error>) -> String {
-    match result {
-        Ok(_) => panic!("expected an error"),
-        Err(error) => error.to_string(),
     }
 }
 

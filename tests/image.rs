@@ -1,10 +1,12 @@
 //! The image module against torchvision's transform on Pillow images (`data/image/make_images.py`),
 //! and against its own promises.
 
+mod common;
+
 use std::ops::Range;
 
+use common::message;
 use proptest::prelude::*;
-use shufflenet::Error;
 use shufflenet::image::{Normalization, PixelFormat, Pixels, Preprocessor, Resizer};
 use shufflenet::model::Preprocessing;
 
@@ -127,13 +129,6 @@ fn floats_are_torchvisions_to_the_bit() {
                 assert_eq!(found.to_bits(), expected.to_bits(), "{format:?} pixel {x} channel {c}");
             }
         }
-    }
-}
-
-fn message<T>(result: Result<T, Error>) -> String {
-    match result {
-        Ok(_) => panic!("expected an error"),
-        Err(error) => error.to_string(),
     }
 }
 

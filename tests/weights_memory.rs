@@ -2,42 +2,15 @@
 //!
 //! The allocator counts; so this binary has one test, and nothing runs beside it.
 
+#[path = "common/peak.rs"]
+mod in_use;
 #[path = "data/weights/support.rs"]
 mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use shufflenet::Error;
 use shufflenet::model::{Architecture, Model, Stage};
 use shufflenet::weights;
 use support::{Random, SAME, contiguous, file, stream, tensor, text};
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// `realloc` stays the default one, which allocates the new block before it frees the old one: the
-// worst that a system's allocator can do.
-//
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller keeps `dealloc`'s contract.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// For the text of an error, and for the first allocation of a list.
 const SLACK: usize = 2048;
@@ -58,10 +31,8 @@ fn peak_from_disk(bytes: &[u8]) -> (f64, bool) {
 }
 
 fn measured(bytes: &[u8], held: usize, load: impl FnOnce() -> Result<Model, Error>) -> (f64, bool) {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = load();
-    let peak = PEAK.load(Relaxed) - before + held;
+    let (peak, result) = in_use::peak(load);
+    let peak = peak + held;
     let model = result.is_ok();
     assert!(
         peak <= 4 * bytes.len() + SLACK,

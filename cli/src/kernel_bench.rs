@@ -147,10 +147,7 @@ impl Group<'_> {
             level: level.name(),
             kernel: self.kernel.name(),
             operation: layer.operation.to_string(),
-            size: match layer.operation {
-                Operation::PointwiseMean => layer.input.size,
-                _ => layer.output.size,
-            },
+            size: layer.size(),
             inputs: layer.input.channels(),
             outputs: layer.output.channels(),
             layers,

@@ -46,6 +46,32 @@ pub struct Pixels<'a> {
     format: PixelFormat,
 }
 
+/// Checks that `data` has all rows of a picture of that width and height, at least 1: `row` bytes, if that
+/// is a number, `row_stride` apart. Names are of the size, the stride and the data.
+pub(super) fn check_rows(
+    [size, stride, name]: [&'static str; 3],
+    data: &[u8],
+    (width, height): (usize, usize),
+    row: Option<usize>,
+    row_stride: usize,
+) -> Result<(), Error> {
+    let too_large = || {
+        let found = format!("{width} x {height} pixels with rows of {row_stride} bytes");
+        Error::argument(size, found, "a size that fits in memory")
+    };
+    let row = row.ok_or_else(too_large)?;
+    if row_stride < row {
+        return Err(Error::argument(stride, row_stride, format!("at least {row} bytes")));
+    }
+    let above = (height - 1).checked_mul(row_stride).ok_or_else(too_large)?;
+    let needed = above.checked_add(row).ok_or_else(too_large)?;
+    if data.len() < needed {
+        let found = format!("{} bytes", data.len());
+        return Err(Error::argument(name, found, format!("at least {needed} bytes")));
+    }
+    Ok(())
+}
+
 impl<'a> Pixels<'a> {
     /// A view of `width` x `height` pixels; `row_stride` is in bytes, and the last row may end where
     /// its pixels end.
@@ -65,20 +91,9 @@ impl<'a> Pixels<'a> {
                 return Err(Error::argument(name, size, "at least 1"));
             }
         }
-        let too_large = || {
-            let found = format!("{width} x {height} pixels with rows of {row_stride} bytes");
-            Error::argument("picture size", found, "a size that fits in memory")
-        };
-        let row = width.checked_mul(format.bytes_per_pixel()).ok_or_else(too_large)?;
-        if row_stride < row {
-            return Err(Error::argument("row stride", row_stride, format!("at least {row} bytes")));
-        }
-        let above = (height - 1).checked_mul(row_stride).ok_or_else(too_large)?;
-        let needed = above.checked_add(row).ok_or_else(too_large)?;
-        if data.len() < needed {
-            let found = format!("{} bytes", data.len());
-            return Err(Error::argument("pixel data", found, format!("at least {needed} bytes")));
-        }
+        let row = width.checked_mul(format.bytes_per_pixel());
+        let names = ["picture size", "row stride", "pixel data"];
+        check_rows(names, data, (width, height), row, row_stride)?;
         Ok(Pixels { data, width, height, row_stride, format })
     }
 

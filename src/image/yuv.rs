@@ -1,5 +1,6 @@
 //! A checked view of a camera's YUV 4:2:0 frame, and what its values mean in RGB.
 
+use super::pixels::check_rows;
 use crate::Error;
 use crate::kernels::{PixelRows, YuvRow, YuvToRgb};
 use std::ops::Range;
@@ -130,26 +131,8 @@ impl<'a> Yuv420<'a> {
 
 impl<'a> Plane<'a> {
     fn check(&self, [stride, plane]: [&'static str; 2], size: (usize, usize)) -> Result<(), Error> {
-        let (width, height) = size;
-        let too_large = || {
-            let found = format!("{width} x {height} pixels with rows of {} bytes", self.row_stride);
-            Error::argument(plane, found, "a size that fits in memory")
-        };
-        let before_last = (width - 1).checked_mul(self.pixel_stride).ok_or_else(too_large)?;
-        let row = before_last.checked_add(1).ok_or_else(too_large)?;
-        check(
-            stride,
-            self.row_stride,
-            self.row_stride >= row,
-            format_args!("at least {row} bytes"),
-        )?;
-        let above = (height - 1).checked_mul(self.row_stride).ok_or_else(too_large)?;
-        let needed = above.checked_add(row).ok_or_else(too_large)?;
-        if self.data.len() < needed {
-            let found = format!("{} bytes", self.data.len());
-            return Err(Error::argument(plane, found, format!("at least {needed} bytes")));
-        }
-        Ok(())
+        let row = (size.0 - 1).checked_mul(self.pixel_stride).and_then(|n| n.checked_add(1));
+        check_rows([plane, stride, plane], self.data, size, row, self.row_stride)
     }
 
     /// Some pixels of row `y`, with what follows the last one's byte as far as there is something.

@@ -186,11 +186,11 @@ impl Session {
             let (early, late) = self.steps.split_at(self.late);
             for index in 0..inputs.len() {
                 for step in early {
-                    step.run_one(&mut self.arena, &mut images, index)?;
+                    step.run(&mut self.arena, &mut images, index..index + 1)?;
                 }
             }
             for step in late {
-                step.run_all(&mut self.arena, &mut images)?;
+                step.run(&mut self.arena, &mut images, 0..inputs.len())?;
             }
         }
         Ok(())

@@ -123,34 +123,24 @@ impl BoundStep {
         })
     }
 
-    /// An early step, for image number `index`.
-    pub fn run_one(
+    /// Runs the step for some of the images: an early one for a single image, a late one for all.
+    pub fn run(
         &self,
         arena: &mut Arena,
         images: &mut Images<'_>,
-        index: usize,
+        which: Range<usize>,
     ) -> Result<(), Error> {
         let clock = &mut images.clock;
         match self {
             BoundStep::Stem(s, conv, pool) => {
-                let image = (&images.inputs[index], images.normalization);
+                let image = (&images.inputs[which.start], images.normalization);
                 stem(conv, pool, s, arena, image, clock)
             }
             BoundStep::Downsample(s, depthwise, pointwise, branch) => {
-                downsample((depthwise, pointwise, branch), s, arena, index, clock)
+                downsample((depthwise, pointwise, branch), s, arena, which.start, clock)
             }
-            BoundStep::Unit(s, branch) => unit(branch, s, arena, 1, clock),
-            BoundStep::Head(..) => Ok(()),
-        }
-    }
-
-    /// A late step, for all images.
-    pub fn run_all(&self, arena: &mut Arena, images: &mut Images<'_>) -> Result<(), Error> {
-        let count = images.inputs.len();
-        match self {
-            BoundStep::Unit(s, branch) => unit(branch, s, arena, count, &mut images.clock),
+            BoundStep::Unit(s, branch) => unit(branch, s, arena, which.len(), clock),
             BoundStep::Head(s, conv, mean, fc) => head((conv, mean, fc), s, arena, images),
-            BoundStep::Stem(..) | BoundStep::Downsample(..) => Ok(()),
         }
     }
 }
@@ -363,10 +353,7 @@ mod tests {
                     logits: &mut logits,
                     clock: Clock(&mut []),
                 };
-                bound.run_one(&mut arena, &mut images, 0).unwrap();
-                if let Step::Head(_) = step {
-                    bound.run_all(&mut arena, &mut images).unwrap();
-                }
+                bound.run(&mut arena, &mut images, 0..1).unwrap();
                 let mut allowed = vec![false; schedule.arena];
                 let regions = match step {
                     Step::Stem(s) => vec![s.image_ring, s.conv_ring, s.output],

@@ -13,6 +13,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+/// What is wrong, where something must be.
+pub fn message<T>(result: Result<T, shufflenet::Error>) -> String {
+    match result {
+        Ok(_) => panic!("expected an error"),
+        Err(error) => error.to_string(),
+    }
+}
+
 fn fnv1a64(name: &str) -> u64 {
     let hash = |h: u64, &b: &u8| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3);
     name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, hash)

@@ -165,10 +165,7 @@ fn line(layer: &Workload, seconds: f64, limits: Option<&Limits>) -> Line {
             Operation::MaxPool | Operation::FullyConnected => "other",
             _ => "convolution",
         },
-        size: match layer.operation {
-            Operation::PointwiseMean => layer.input.size,
-            _ => layer.output.size,
-        },
+        size: layer.size(),
         inputs: layer.input.channels(),
         outputs: layer.output.channels(),
         microseconds: 1e6 * seconds,

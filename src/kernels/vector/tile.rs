@@ -54,12 +54,12 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     unsafe {
         let mut groups = row_groups::<ROWS>(inputs, row_stride);
         for _ in 0..len / 4 {
-            four(sums, &groups, row_stride, weights, steps);
+            four::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(4));
             weights = weights.add(4 * steps.input);
         }
         for _ in 0..len % 4 {
-            one(sums, &groups, row_stride, weights, steps);
+            one::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(1));
             weights = weights.add(steps.input);
         }
@@ -82,39 +82,23 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
     // SAFETY: promised by the caller.
     unsafe {
         let groups = row_groups::<ROWS>(inputs, row_stride);
-        settled_four(sums, &groups, row_stride, weights, steps);
+        four::<V, ROWS, VECTORS, true>(sums, &groups, row_stride, weights, steps);
         let groups = groups.map(|group| group.wrapping_add(4));
-        settled_four(sums, &groups, row_stride, weights.add(4 * steps.input), steps);
+        four::<V, ROWS, VECTORS, true>(
+            sums,
+            &groups,
+            row_stride,
+            weights.add(4 * steps.input),
+            steps,
+        );
         let groups = groups.map(|group| group.wrapping_add(4));
-        one(sums, &groups, row_stride, weights.add(8 * steps.input), steps);
-        settle(sums);
-    }
-}
-
-/// [`four`], each settled before the next.
-///
-/// # Safety
-/// As for [`accumulate`].
-#[inline(always)]
-unsafe fn settled_four<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    sums: &mut [[V; VECTORS]; ROWS],
-    groups: &RowGroups,
-    row_stride: usize,
-    weights: *const f32,
-    steps: WeightSteps,
-) {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let mut quads = [V::one(groups[0], 0, 0); ROWS];
-        unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
-        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
-        settle(sums);
-        products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
-        settle(sums);
-        products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
-        settle(sums);
-        products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
-        settle(sums);
+        one::<V, ROWS, VECTORS, true>(
+            sums,
+            &groups,
+            row_stride,
+            weights.add(8 * steps.input),
+            steps,
+        );
     }
 }
 
@@ -144,12 +128,12 @@ fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGr
     groups
 }
 
-/// Adds four inputs of each row times their weights.
+/// Adds four inputs of each row times their weights; settles each input's sums before the next, if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize>(
+unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE: bool>(
     sums: &mut [[V; VECTORS]; ROWS],
     groups: &RowGroups,
     row_stride: usize,
@@ -160,19 +144,19 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize>(
     unsafe {
         let mut quads = [V::one(groups[0], 0, 0); ROWS];
         unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
-        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
-        products::<V, 1, ROWS, VECTORS>(sums, &quads, weights, steps);
-        products::<V, 2, ROWS, VECTORS>(sums, &quads, weights, steps);
-        products::<V, 3, ROWS, VECTORS>(sums, &quads, weights, steps);
+        products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
+        products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
+        products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
+        products::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
     }
 }
 
-/// Adds one input of each row times its weights.
+/// Adds one input of each row times its weights, and settles the sums if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize>(
+unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE: bool>(
     sums: &mut [[V; VECTORS]; ROWS],
     groups: &RowGroups,
     row_stride: usize,
@@ -183,16 +167,22 @@ unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize>(
     unsafe {
         let mut quads = [V::one(groups[0], 0, 0); ROWS];
         unrolled!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
-        products::<V, 0, ROWS, VECTORS>(sums, &quads, weights, steps);
+        products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
     }
 }
 
-/// Adds one input of each row times its weights: input `I` of the quads.
+/// Adds one input of each row times its weights: input `I` of the quads. Settles the sums if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn products<V: Vector, const I: i32, const ROWS: usize, const VECTORS: usize>(
+unsafe fn products<
+    V: Vector,
+    const I: i32,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const SETTLE: bool,
+>(
     sums: &mut [[V; VECTORS]; ROWS],
     quads: &[V::Quad; ROWS],
     weights: *const f32,
@@ -211,5 +201,8 @@ unsafe fn products<V: Vector, const I: i32, const ROWS: usize, const VECTORS: us
                 *sum = factor.multiply_add_picked::<I>(input, *sum);
             }
         });
+        if SETTLE {
+            settle(sums);
+        }
     }
 }
