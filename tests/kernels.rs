@@ -340,6 +340,8 @@ proptest! {
         if special {
             random.spice(&mut values);
         }
+        let colour = |colour: usize| values.iter().skip(colour).step_by(3);
+        let planes: Vec<f32> = (0..3).flat_map(colour).copied().collect();
         let stride = 3 + random.below(3);
         let colours = vec![ColumnRange { start: random.below(stride - 2), len: 3 }];
         let input = Columns::new(height * width, (colours, stride)).fill(&values);
@@ -350,6 +352,10 @@ proptest! {
         for kernel in kernels(Operation::Stem) {
             let op = StemConvolution::with_kernel(kernel, Arc::clone(&taps)).unwrap();
             let found = output.written(|out| op.run(&input.view(), width, out).unwrap());
+            let image = ImageRows::planes(&planes, width).unwrap();
+            let rows = 0..height.div_ceil(2);
+            let of_planes = output.written(|out| op.run_rows(&image, rows, out).unwrap());
+            assert_eq!(bits(&of_planes), bits(&found), "{}", kernel.name());
             if kernel.level() == Level::Reference {
                 let mut definition = Vec::new();
                 for centre in centres(height, width, 2) {
@@ -554,6 +560,25 @@ fn windows_that_do_not_fit_are_refused_by_name() {
     assert_eq!(error.to_string(), "ranges of a stem's input is 2, expected 1");
     let error = stem.run(&pixels(2), 2, &mut output).unwrap_err();
     assert_eq!(error.to_string(), "columns of the input is 2, expected 3");
+
+    let planes = |len, width| ImageRows::planes(&data[..len], width);
+    let message = |len, width| planes(len, width).unwrap_err().to_string();
+    assert_eq!(
+        message(10, 2),
+        "floats of the planes is 10, expected three times a multiple of width 2"
+    );
+    assert_eq!(
+        message(9, 0),
+        "floats of the planes is 9, expected three times a multiple of width 0"
+    );
+    let nothing = "rows of the input is 0, expected a multiple of width 2";
+    assert_eq!(message(0, 2), nothing);
+    let taps = Taps::depthwise(1, &[0.0; 9], &[0.0]).unwrap();
+    let one = Depthwise3x3::new(Cpu::detect(), 1, taps).unwrap();
+    let image = planes(12, 2).unwrap();
+    let mut output = ViewMut::dense(&mut out, 1, 1).unwrap();
+    let error = one.run_rows(&image, 0..1, &mut output).unwrap_err();
+    assert_eq!(error.to_string(), "image is in planes, expected its channels side by side");
 
     let mut out = [0.0; 64];
     let whole = |rows, width, out_rows, out: &mut [f32]| {

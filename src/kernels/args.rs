@@ -93,6 +93,8 @@ pub struct WindowArgs {
     pub input_width: usize,
     /// From one input pixel to the next, in elements.
     pub input_stride: usize,
+    /// From one colour of an input pixel to the next, in elements; only the stem reads it.
+    pub colour_stride: usize,
     /// First pixel of the output row; overlaps nothing else.
     pub output: *mut f32,
     /// Pixels in the output row: the input width over the stride, rounded up.

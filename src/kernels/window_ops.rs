@@ -18,6 +18,8 @@ pub struct ImageRows<'a> {
     /// Where the image's first row lies, and how many there are; modulo the rows at hand.
     first: usize,
     height: usize,
+    /// Whether the view is of three planes of one colour each.
+    planes: bool,
 }
 
 impl<'a> ImageRows<'a> {
@@ -29,6 +31,21 @@ impl<'a> ImageRows<'a> {
     pub fn whole(pixels: View<'a>, width: usize) -> Result<ImageRows<'a>, Error> {
         let height = pixels.rows().checked_div(width).unwrap_or(0);
         ImageRows::ring(pixels, width, 0, height)
+    }
+
+    /// A whole image of three colours, for the stem: all pixels of one, `width` in a row, then of the next.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the floats are not three times a multiple of the width, at least one.
+    #[inline]
+    pub fn planes(floats: &'a [f32], width: usize) -> Result<ImageRows<'a>, Error> {
+        let pixels = View::dense(floats, floats.len(), 1)?;
+        let height = (floats.len() / 3).checked_div(width).unwrap_or(0);
+        if height * width * 3 != floats.len() {
+            let expected = format!("three times a multiple of width {width}");
+            return Err(Error::argument("floats of the planes", floats.len(), expected));
+        }
+        Ok(ImageRows { planes: true, ..ImageRows::ring(pixels, width, 0, height)? })
     }
 
     /// An image of `height` rows of which row `y` lies at row `first + y` modulo the number of rows that
@@ -53,7 +70,7 @@ impl<'a> ImageRows<'a> {
             return Err(Error::argument("image rows at hand", held, "at least 3"));
         }
         match first.checked_add(height) {
-            Some(_) if height > 0 => Ok(ImageRows { pixels, width, first, height }),
+            Some(_) if height > 0 => Ok(ImageRows { pixels, width, first, height, planes: false }),
             _ => Err(Error::argument("height of the image", height, "at least 1")),
         }
     }
@@ -193,7 +210,11 @@ impl Bound {
         let stem = self.kernel.operation() == Operation::Stem;
         let (height, width) =
             (image.height.div_ceil(self.stride), image.width.div_ceil(self.stride));
-        expect("columns of the input", input.columns(), if stem { 3 } else { channels })?;
+        let colours = if image.planes { 1 } else { 3 };
+        expect("columns of the input", input.columns(), if stem { colours } else { channels })?;
+        if image.planes && !stem {
+            return Err(Error::argument("image", "in planes", "its channels side by side"));
+        }
         if stem {
             expect("ranges of a stem's input", input.ranges().len(), 1)?;
         }
@@ -220,6 +241,7 @@ impl Bound {
                 rows: [std::ptr::null(); 3],
                 input_width: image.width,
                 input_stride: input.stride(),
+                colour_stride: if image.planes { image.height * image.width } else { 1 },
                 output: data,
                 output_width: width,
                 output_stride: output.stride(),

@@ -1,7 +1,7 @@
 //! One image, in any of the forms that a run takes.
 
 use crate::Error;
-use crate::image::{Normalization, Pixels};
+use crate::image::Pixels;
 
 /// One image of the session's size.
 #[derive(Clone, Copy, Debug)]
@@ -27,31 +27,5 @@ impl Input<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Writes row `y` as red, green and blue of each pixel.
-    pub(super) fn row(
-        &self,
-        y: usize,
-        normalization: &Normalization,
-        out: &mut [f32],
-    ) -> Result<(), Error> {
-        match self {
-            Input::Pixels(pixels) => normalization.row(pixels, y, out)?,
-            Input::Nhwc(floats) => out.copy_from_slice(&floats[y * out.len()..][..out.len()]),
-            Input::Nchw(floats) => {
-                let width = out.len() / 3;
-                let pixels = out.as_chunks_mut::<3>().0;
-                let plane = floats.len() / 3;
-                let row = |colour: usize| &floats[colour * plane + y * width..][..width];
-                let (red, green, blue) = (row(0), row(1), row(2));
-                for (((pixel, &red), &green), &blue) in
-                    pixels.iter_mut().zip(red).zip(green).zip(blue)
-                {
-                    *pixel = [red, green, blue];
-                }
-            }
-        }
-        Ok(())
     }
 }

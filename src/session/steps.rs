@@ -159,15 +159,21 @@ fn stem(
     let mut rows = Ring::new(conv_ring, s.conv[1], s.channels);
     for band in bands(s.pool[0], s.band) {
         rows.write(window_rows(band.clone(), 2, s.conv[0]), |conv_rows, out| {
-            if let Input::Nhwc(floats) = input {
-                // They are as the convolution reads them.
-                let image = ImageRows::whole(View::dense(floats, height * width, 3)?, width)?;
-                return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
-            }
+            let pixels = match input {
+                Input::Pixels(pixels) => pixels,
+                Input::Nhwc(floats) => {
+                    let image = ImageRows::whole(View::dense(floats, height * width, 3)?, width)?;
+                    return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
+                }
+                Input::Nchw(floats) => {
+                    let image = ImageRows::planes(floats, width)?;
+                    return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
+                }
+            };
             for (i, y) in conv_rows.enumerate() {
                 for from in window_rows(y..y + 1, 2, height) {
                     let out = image.row_mut(from);
-                    clock.time(INPUT, || input.row(from, normalization, out))?;
+                    clock.time(INPUT, || normalization.row(pixels, from, out))?;
                 }
                 let Some(mut out) = out.slice(i * s.conv[1]..(i + 1) * s.conv[1]) else {
                     unreachable!("a row that the ring did not hand out");

@@ -15,7 +15,8 @@ unsafe fn body(args: &WindowArgs) {
                 for (tap, pixel) in taps(args, x, 2) {
                     for colour in 0..3 {
                         let weight = *args.weights.add((tap * 3 + colour) * args.weight_stride + c);
-                        sum = (*pixel.add(colour)).mul_add(weight, sum);
+                        let input = *pixel.add(colour * args.colour_stride);
+                        sum = input.mul_add(weight, sum);
                     }
                 }
                 *args.output.add(x * args.output_stride + c) = relu(sum);

@@ -1,7 +1,8 @@
 //! The first convolution. In each image row, the inputs of an output pixel are neighbours (three pixels
-//! of three colours), so that it is a matrix product whose rows are output pixels.
+//! of three colours), so that it is a matrix product whose rows are output pixels. In planes, they are three
+//! times three neighbours.
 
-use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine};
+use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine, accumulate_planes};
 use super::{Vector, opaque, unrolled};
 use crate::kernels::args::WindowArgs;
 
@@ -45,9 +46,12 @@ pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const 
     args: &WindowArgs,
     group: Group,
 ) {
-    // Output pixels from 1 to here have all their columns; by tiles, if these have nothing between them.
-    let inside = (args.input_width / 2).min(args.output_width);
-    let tiled = args.input_stride == 3 && inside > PIXELS;
+    // Output pixels from 1 to here have all their columns, and of planes one more; by tiles, if there is
+    // nothing between these.
+    let planes = args.input_stride == 1;
+    let inside = ((args.input_width - usize::from(planes)) / 2).min(args.output_width);
+    let packed = args.input_stride == 3 && args.colour_stride == 1;
+    let tiled = (planes || packed) && inside > PIXELS;
     // SAFETY: promised by the caller; the tiles lie inside the output row.
     unsafe {
         pixel::<V, VECTORS>(args, 0, group);
@@ -55,7 +59,10 @@ pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const 
         while tiled && x < inside {
             // The last tile may compute some pixels a second time, with the same results.
             x = x.min(inside - PIXELS);
-            tile::<V, PIXELS, VECTORS>(args, x, group);
+            match planes {
+                true => tile::<V, PIXELS, VECTORS, true>(args, x, group),
+                false => tile::<V, PIXELS, VECTORS, false>(args, x, group),
+            }
             x += PIXELS;
         }
         while x < args.output_width {
@@ -100,12 +107,12 @@ unsafe fn store<V: Vector, const VECTORS: usize>(
 }
 
 /// `PIXELS` output pixels from `x` on, for a group of vectors of channels. They lie away from the image's
-/// left and right edge, and input pixels have nothing between them.
+/// left and right edge. Input pixels, or pixels of a plane, have nothing between them.
 ///
 /// # Safety
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixels exist.
 #[inline(always)]
-unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
+unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANES: bool>(
     args: &WindowArgs,
     x: usize,
     group: Group,
@@ -118,7 +125,10 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize>(
         let mut weights = args.weights.add(group.first);
         for ky in 0..3 {
             let row = args.rows[ky];
-            if !row.is_null() {
+            if PLANES && !row.is_null() {
+                let planes = (row.add(2 * x - 1), args.colour_stride);
+                accumulate_planes(&mut sums, planes, weights, 2, steps);
+            } else if !row.is_null() {
                 accumulate_nine(&mut sums, row.add(3 * (2 * x - 1)), weights, 6, steps);
             }
             weights = weights.wrapping_add(9 * args.weight_stride);
@@ -143,12 +153,15 @@ unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, gr
             let columns = if row.is_null() { 0..0 } else { columns.clone() };
             for (i, column) in columns.enumerate() {
                 let tap = ky * 3 + first_tap + i;
-                let segment = Segment {
-                    inputs: row.add(column * args.input_stride),
-                    weights: args.weights.add(tap * 3 * args.weight_stride + group.first),
-                    len: 3,
-                };
-                accumulate(&mut sums, segment, 0, steps);
+                unrolled!(3, |colour| {
+                    let weights = (tap * 3 + colour) * args.weight_stride + group.first;
+                    let segment = Segment {
+                        inputs: row.add(column * args.input_stride + colour * args.colour_stride),
+                        weights: args.weights.add(weights),
+                        len: 1,
+                    };
+                    accumulate(&mut sums, segment, 0, steps);
+                });
             }
         }
         store(args, x, group, sums[0]);

@@ -102,18 +102,51 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
     }
 }
 
+/// The same for three columns of three colours, colour by colour, each in a plane of its own: the first
+/// plane's first input, and how far the next plane is. Reads one column more.
+///
 /// # Safety
-/// The CPU has the vector's instructions.
+/// As for [`accumulate`].
 #[inline(always)]
-unsafe fn settle<V: Vector, const ROWS: usize, const VECTORS: usize>(
+pub(super) unsafe fn accumulate_planes<V: Vector, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[V; VECTORS]; ROWS],
+    planes: (*const f32, usize),
+    weights: *const f32,
+    row_stride: usize,
+    steps: WeightSteps,
 ) {
-    unrolled!(ROWS, |row| {
-        for sum in &mut sums[row] {
-            // SAFETY: promised by the caller.
-            *sum = unsafe { sum.settled() };
-        }
-    });
+    // SAFETY: promised by the caller.
+    unsafe {
+        column_of_planes::<V, 0, ROWS, VECTORS>(sums, planes, weights, row_stride, steps);
+        column_of_planes::<V, 1, ROWS, VECTORS>(sums, planes, weights, row_stride, steps);
+        column_of_planes::<V, 2, ROWS, VECTORS>(sums, planes, weights, row_stride, steps);
+    }
+}
+
+/// Column `I` of [`accumulate_planes`].
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn column_of_planes<V: Vector, const I: i32, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    (inputs, colour_stride): (*const f32, usize),
+    weights: *const f32,
+    row_stride: usize,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller. Opaque, for the compiler would keep what other columns load, too.
+    unsafe {
+        unrolled!(3, |colour| {
+            let inputs = opaque(inputs.wrapping_add(colour * colour_stride));
+            let groups = row_groups::<ROWS>(inputs, row_stride);
+            let mut quads = [V::one(groups[0], 0, 0); ROWS];
+            unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+            // Weights of column I lie I * 3 steps on, of which the products skip I.
+            let weights = weights.wrapping_add((2 * I as usize + colour) * steps.input);
+            products::<V, I, ROWS, VECTORS, true>(sums, &quads, weights, steps);
+        });
+    }
 }
 
 /// Pointers to every third row: the two rows after it are reached from there.
@@ -128,7 +161,7 @@ fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGr
     groups
 }
 
-/// Adds four inputs of each row times their weights; settles each input's sums before the next, if asked to.
+/// Adds four inputs of each row times their weights; settles each sum before the next, if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
@@ -151,7 +184,7 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
     }
 }
 
-/// Adds one input of each row times its weights, and settles the sums if asked to.
+/// Adds one input of each row times its weights, and settles each sum if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
@@ -171,7 +204,7 @@ unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE: 
     }
 }
 
-/// Adds one input of each row times its weights: input `I` of the quads. Settles the sums if asked to.
+/// Adds one input of each row times its weights: input `I` of the quads. Settles each sum if asked to.
 ///
 /// # Safety
 /// As for [`accumulate`].
@@ -199,10 +232,10 @@ unsafe fn products<
             let input = V::pick::<I>(quads[row]);
             for (sum, factor) in sums[row].iter_mut().zip(factors) {
                 *sum = factor.multiply_add_picked::<I>(input, *sum);
+                if SETTLE {
+                    *sum = sum.settled();
+                }
             }
         });
-        if SETTLE {
-            settle(sums);
-        }
     }
 }
