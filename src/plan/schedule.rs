@@ -41,12 +41,12 @@ pub(crate) enum Bands {
 
 /// Floats of scratch rows that cost little: first-level data caches have 32 to 64 KiB, and rows come and go
 /// in order. And a share of a small second level beside weights and the stage.
-const FIRST_LEVEL: usize = 14 * 1024;
+const FIRST_LEVEL: usize = 22 * 1024;
 const SECOND_LEVEL: usize = 48 * 1024;
 
 /// Floats of scratch rows that a step gets beside the largest buffers, and the most that any gets: in large
 /// images bands stay small, as scratch grows with the width alone.
-const SCRATCH: usize = 20 * 1024;
+const SCRATCH: usize = 22 * 1024;
 const LARGEST: usize = 128 * 1024;
 
 /// Stem convolution and max pool.
@@ -492,7 +492,7 @@ mod tests {
             let plan = Plan::new(architecture);
             4 * Schedule::new(architecture, &plan, [224, 224], 1, Bands::Auto).arena
         };
-        assert!(bytes(&Architecture::X1_0) < 450_000, "{}", bytes(&Architecture::X1_0));
+        assert!(bytes(&Architecture::X1_0) < 460_000, "{}", bytes(&Architecture::X1_0));
     }
 
     #[test]
