@@ -41,7 +41,7 @@ pub(crate) enum Bands {
 
 /// Floats of scratch rows that cost little: first-level data caches have 32 to 64 KiB, and rows come and go
 /// in order. And a share of a small second level beside weights and the stage.
-const FIRST_LEVEL: usize = 22 * 1024;
+const FIRST_LEVEL: usize = 24 * 1024;
 const SECOND_LEVEL: usize = 48 * 1024;
 
 /// Floats of scratch rows that a step gets beside the largest buffers, and the most that any gets: in large

@@ -1,6 +1,6 @@
 //! Depthwise 3x3: for each vector of channels its nine weights stay in registers while a row is walked.
 
-use super::{Vector, channel_vectors, opaque, unrolled};
+use super::{Vector, channel_vectors, opaque, row_after, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// There are at least `V::LANES` channels. Tiles have `TILE` output pixels or, in narrow images, `SMALL`.
@@ -114,13 +114,9 @@ unsafe fn tile<
                 });
             }
         });
-        let mut to = args.output.add(x * args.output_stride + c);
-        unrolled!(TILE, |i| {
-            if i > 0 {
-                to = opaque(to.wrapping_add(args.output_stride)).cast_mut();
-            }
-            sums[i].store(to);
-        });
+        let stride = args.output_stride;
+        let mut to = args.output.add(x * stride + c);
+        unrolled!(TILE, |i| sums[i].store(row_after(&mut to, i, stride)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Max pool 3x3, stride 2.
 
-use super::{Vector, channel_vectors, unrolled};
+use super::{Vector, channel_vectors, row_after, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// Output pixels in a tile.
@@ -59,9 +59,9 @@ unsafe fn tile<V: Vector>(args: &WindowArgs, c: usize, x: usize) {
                 });
             }
         });
-        unrolled!(TILE, |i| {
-            max[i].store(args.output.add((x + i) * args.output_stride + c));
-        });
+        let stride = args.output_stride;
+        let mut to = args.output.add(x * stride + c);
+        unrolled!(TILE, |i| max[i].store(row_after(&mut to, i, stride)));
     }
 }
 

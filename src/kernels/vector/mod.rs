@@ -149,6 +149,16 @@ pub(super) fn opaque<T>(pointer: *const T) -> *const T {
     pointer
 }
 
+/// Row `i`, for `i` from 0 on, of rows `stride` floats apart, reached from every third row. To step from each
+/// row to the next would be one long chain.
+#[inline(always)]
+fn row_after(group: &mut *mut f32, i: usize, stride: usize) -> *mut f32 {
+    if i > 0 && i.is_multiple_of(3) {
+        *group = opaque(group.wrapping_add(3 * stride)).cast_mut();
+    }
+    group.wrapping_add(i % 3 * stride)
+}
+
 /// The most that [`unrolled!`] repeats.
 const MOST_UNROLLED: usize = 16;
 

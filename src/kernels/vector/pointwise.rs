@@ -2,7 +2,7 @@
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
-use super::{Vector, opaque, ranges, unrolled};
+use super::{Vector, opaque, ranges, row_after, unrolled};
 #[cfg(assembly)]
 use crate::kernels::args::TileArgs;
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
@@ -173,7 +173,8 @@ impl<'a> Block<'a> {
             let mut sums = [self.bias::<V, VECTORS>(); ROWS];
             let steps = self.steps::<V, WIDTH>();
             let PointwiseArgs { input, output, relu, .. } = self.args;
-            let from = input.data.add(row * input.stride);
+            // Opaque: rows are reached by additions, not each by a multiplication.
+            let from = opaque(input.data.add(row * input.stride));
             let mut weights = self.weights();
             for range in ranges(input) {
                 let segment = Segment { inputs: from.add(range.start), weights, len: range.len };
@@ -214,9 +215,7 @@ impl<'a> Block<'a> {
         // SAFETY: promised by the caller.
         unsafe {
             unrolled!(ROWS, |row| {
-                if row > 0 {
-                    to = opaque(to.wrapping_add(stride)).cast_mut();
-                }
+                let to = row_after(&mut to, row, stride);
                 for (j, sum) in sums[row].into_iter().enumerate() {
                     if V::MASKS && j + 1 == VECTORS {
                         sum.store_part(to.add(j * V::LANES), 0, last);
@@ -251,9 +250,7 @@ impl<'a> Block<'a> {
                     let mut to = to.wrapping_add(j * V::LANES);
                     let (from, until) = (from - j * V::LANES, until - j * V::LANES);
                     unrolled!(ROWS, |i| {
-                        if i > 0 {
-                            to = opaque(to.wrapping_add(output.stride)).cast_mut();
-                        }
+                        let to = row_after(&mut to, i, output.stride);
                         // SAFETY: promised by the caller; the lanes' columns lie inside the range.
                         unsafe { sums[i][j].store_part(to, from, until) };
                     });

@@ -3,7 +3,7 @@
 //! times three neighbours.
 
 use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine, accumulate_planes};
-use super::{Vector, opaque, unrolled};
+use super::{Vector, opaque, row_after, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// Where a group of vectors lies among the channels: the first channel, and the steps by which the
@@ -86,22 +86,16 @@ unsafe fn bias<V: Vector, const VECTORS: usize>(args: &WindowArgs, group: Group)
     }
 }
 
-/// Stores output pixel `x`.
+/// Stores an output pixel.
 ///
 /// # Safety
-/// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
+/// `to` covers the group's channels, and the CPU has the vector's instructions.
 #[inline(always)]
-unsafe fn store<V: Vector, const VECTORS: usize>(
-    args: &WindowArgs,
-    x: usize,
-    group: Group,
-    sums: [V; VECTORS],
-) {
+unsafe fn store<V: Vector, const VECTORS: usize>(to: *mut f32, group: Group, sums: [V; VECTORS]) {
     // SAFETY: promised by the caller.
     unsafe {
-        let to = args.output.add(x * args.output_stride + group.first);
         for (j, sum) in sums.into_iter().enumerate() {
-            sum.relu().store(to.add(j * group.step));
+            sum.relu().store(to.add(group.first + j * group.step));
         }
     }
 }
@@ -133,7 +127,9 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANE
             }
             weights = weights.wrapping_add(9 * args.weight_stride);
         }
-        unrolled!(PIXELS, |i| store(args, x + i, group, sums[i]));
+        let stride = args.output_stride;
+        let mut to = args.output.add(x * stride);
+        unrolled!(PIXELS, |i| store(row_after(&mut to, i, stride), group, sums[i]));
     }
 }
 
@@ -164,7 +160,7 @@ unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, gr
                 });
             }
         }
-        store(args, x, group, sums[0]);
+        store(args.output.add(x * args.output_stride), group, sums[0]);
     }
 }
 
