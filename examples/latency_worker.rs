@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The input is one square image, normalised, as raw little-endian f32 in NCHW order; its side follows
-//! from the file's length. The program prints `{"load_ms":..}` when it is ready and then answers one
+//! from the file's length. The program prints `{"load_ms":..,"threads":..}` when it is ready and then answers one
 //! request a line:
 //!
 //! - `run N [CAP]` times N inferences, or as many as fit into CAP milliseconds. The answer's `t` lists
@@ -18,7 +18,7 @@
 //! in cache. Built for AArch64, each lies between the instructions `hint #112` and `hint #113`, which do
 //! nothing but mark it for an emulator.
 
-use shufflenet::{Input, Network, Session, SessionOptions, weights};
+use shufflenet::{Input, Network, Session, SessionOptions, Threads, weights};
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::time::Instant;
@@ -116,7 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [model, input, threads] = arguments.as_slice() else {
         return Err("usage: latency_worker MODEL.safetensors INPUT.f32 THREADS".into());
     };
-    let _threads: usize = threads.parse()?;
+    let threads = Threads::AtMost(threads.parse()?);
 
     let bytes = std::fs::read(input)?;
     let image: Vec<f32> = bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
@@ -133,9 +133,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let network = Network::new(weights::load(model)?)?;
     let size = Some((side, side));
-    let options = SessionOptions { input_size: size, ..SessionOptions::default() };
+    let options = SessionOptions { input_size: size, threads, ..SessionOptions::default() };
     let mut session = Session::new(&network, &options)?;
-    println!("{{\"load_ms\":{:.3}}}", start.elapsed().as_secs_f64() * 1e3);
+    let load = start.elapsed().as_secs_f64() * 1e3;
+    println!("{{\"load_ms\":{load:.3},\"threads\":{}}}", session.threads());
     std::io::stdout().flush()?;
 
     for line in std::io::stdin().lock().lines() {

@@ -18,7 +18,9 @@ pub mod workload;
 
 pub use error::Error;
 pub use plan::{Network, Plan, StagePlan, UnitPlan};
-pub use session::{Activation, Input, Output, Profile, Session, SessionOptions, softmax, top_k};
+pub use session::{
+    Activation, Input, Output, Profile, Session, SessionOptions, Threads, softmax, top_k,
+};
 
 /// The README's program is compiled with the documentation's.
 #[cfg(doctest)]

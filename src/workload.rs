@@ -162,12 +162,15 @@ pub fn workloads(architecture: &Architecture, height: usize, width: usize) -> Ve
                 push(Some(s.layer + 1), depthwise, half.clone(), half.clone());
                 push(Some(s.layer + 2), Operation::Pointwise, half, stage(&s.writes));
             }
-            Step::Head(s) => {
+            Step::Conv5(s) => {
                 let features = Columns::dense([1, 1], s.features);
                 let input = Columns::dense(s.size, s.columns);
-                push(Some(s.layer), Operation::PointwiseMean, input, features.clone());
-                let logits = Columns::dense([1, 1], architecture.classes);
-                push(Some(s.layer + 1), Operation::FullyConnected, features, logits);
+                push(Some(s.layer), Operation::PointwiseMean, input, features);
+            }
+            Step::Classify(s) => {
+                let features = Columns::dense([1, 1], s.features);
+                let logits = Columns::dense([1, 1], s.classes);
+                push(Some(s.layer), Operation::FullyConnected, features, logits);
             }
         }
     }

@@ -8,9 +8,10 @@ use shufflenet::image::{
     PixelFormat, Pixels, Plane, Preprocessor, Rotation, Yuv420, YuvMatrix, YuvRange,
 };
 use shufflenet::model::Architecture;
-use shufflenet::{Input, Network, Session, SessionOptions};
+use shufflenet::{Input, Network, Session, SessionOptions, Threads};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 struct Counting;
 
@@ -52,20 +53,25 @@ fn running_allocates_nothing() {
     for level in Level::available() {
         let cpu = Cpu::detect().with_level(level).unwrap();
         let network = Network::for_cpu(model.clone(), cpu);
-        for batch in [1, 3] {
+        for (batch, threads) in [(1, 1), (3, 1), (1, 3), (3, 2)] {
             let options = SessionOptions {
                 input_size: Some((height, width)),
                 batch: Some(batch),
+                threads: Threads::Exactly(threads),
                 ..SessionOptions::default()
             };
             let mut session = Session::new(&network, &options).unwrap();
             let images = [Input::Nchw(&image), Input::Pixels(pixels), Input::Nchw(&image)];
+            if threads > 1 {
+                // Threads allocate when they begin, and when they first sleep.
+                std::thread::sleep(Duration::from_millis(50));
+            }
             let count = allocations(|| {
-                for _ in 0..2 {
+                for _ in 0..20 {
                     session.run(&images[..batch]).unwrap();
                 }
             });
-            assert_eq!(count, 0, "{level}, batch {batch}");
+            assert_eq!(count, 0, "{level}, batch {batch}, {threads} threads");
         }
     }
 

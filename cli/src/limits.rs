@@ -44,7 +44,7 @@ impl Limits {
 
 /// Work in a second, at best.
 fn best(work: f64, mut run: impl FnMut()) -> f64 {
-    let times = Times::measure(Duration::from_millis(30), || {
+    let times = Times::measure(Duration::from_millis(30), Duration::ZERO, || {
         run();
         Ok::<_, ()>(())
     });

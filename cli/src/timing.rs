@@ -12,11 +12,19 @@ impl Times {
         Times(seconds)
     }
 
-    /// Runs something again and again for so long, at least three times, after once that does not count.
-    pub fn measure<E>(time: Duration, mut run: impl FnMut() -> Result<(), E>) -> Result<Times, E> {
+    /// Runs something again and again for so long, at least three times, after once that does not count,
+    /// with a rest before each time.
+    pub fn measure<E>(
+        time: Duration,
+        rest: Duration,
+        mut run: impl FnMut() -> Result<(), E>,
+    ) -> Result<Times, E> {
         run()?;
         let (start, mut seconds) = (Instant::now(), Vec::new());
         while seconds.len() < 3 || start.elapsed() < time {
+            if !rest.is_zero() {
+                std::thread::sleep(rest);
+            }
             let before = Instant::now();
             run()?;
             seconds.push(before.elapsed().as_secs_f64());
@@ -62,11 +70,11 @@ mod tests {
     #[test]
     fn a_measurement_ends() {
         let mut runs = 0;
-        let times = Times::measure(Duration::ZERO, || {
+        let times = Times::measure(Duration::ZERO, Duration::from_millis(1), || {
             runs += 1;
             Ok::<_, ()>(())
         });
         assert_eq!((times.unwrap().len(), runs), (3, 4));
-        assert!(Times::measure(Duration::ZERO, || Err(())).is_err());
+        assert!(Times::measure(Duration::ZERO, Duration::ZERO, || Err(())).is_err());
     }
 }

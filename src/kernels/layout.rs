@@ -34,6 +34,14 @@ impl Layout {
         }
     }
 
+    /// Outputs can be computed by themselves from every multiple of this on.
+    pub(crate) fn granule(self) -> usize {
+        match self {
+            Layout::RowMajor => 1,
+            Layout::Panels { width } => width,
+        }
+    }
+
     /// Number of outputs with padding.
     fn padded(self, outputs: usize) -> usize {
         match self {
@@ -64,13 +72,6 @@ impl AlignedFloats {
     /// Zeros, written: running meets no page that it is the first to touch.
     pub(crate) fn zeroed(len: usize) -> AlignedFloats {
         AlignedFloats::from_vec(Vec::new(), len)
-    }
-
-    /// The same; `None` where there is not so much memory.
-    pub(crate) fn try_zeroed(len: usize) -> Option<AlignedFloats> {
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(len.checked_add(LINE)?).ok()?;
-        Some(AlignedFloats::from_vec(memory, len))
     }
 
     /// Takes over a vector's memory for `len` floats, at least as many as it has. They begin up to a line

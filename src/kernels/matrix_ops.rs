@@ -6,6 +6,7 @@ use super::view::expect;
 use super::{Layout, Matrix, View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A kernel with its packed matrix.
@@ -14,6 +15,8 @@ struct Bound<F> {
     kernel: &'static Kernel,
     run: F,
     matrix: Arc<Matrix>,
+    /// The outputs to compute; they begin with a panel.
+    outputs: Range<usize>,
     relu: bool,
 }
 
@@ -42,7 +45,8 @@ impl<F> Bound<F> {
         kernel.check(operation)?;
         match function(kernel.function) {
             Some((layout, run)) if layout == matrix.layout() => {
-                Ok(Bound { kernel, run, matrix, relu })
+                let outputs = 0..matrix.outputs();
+                Ok(Bound { kernel, run, matrix, outputs, relu })
             }
             _ => Err(Error::argument(
                 "layout of the matrix",
@@ -50,6 +54,24 @@ impl<F> Bound<F> {
                 format!("{:?} for {}", kernel.layout(), kernel.name()),
             )),
         }
+    }
+
+    /// The same, for some of the outputs.
+    fn part(&self, outputs: Range<usize>) -> Result<Bound<F>, Error>
+    where
+        F: Clone,
+    {
+        let (all, granule) = (self.outputs.clone(), self.matrix.layout().granule());
+        let part = all.start.saturating_add(outputs.start)..all.start.saturating_add(outputs.end);
+        let ends = part.end == all.end || part.end.is_multiple_of(granule);
+        if part.is_empty() || part.end > all.end || !part.start.is_multiple_of(granule) || !ends {
+            return Err(Error::argument(
+                "part of the outputs",
+                format!("{outputs:?}"),
+                format!("whole panels of {granule} of 0..{}", all.len()),
+            ));
+        }
+        Ok(Bound { outputs: part, ..self.clone() })
     }
 
     /// The arguments of a run that writes `rows` rows of output.
@@ -60,7 +82,8 @@ impl<F> Bound<F> {
         output: &mut ViewMut<'_>,
         rows: usize,
     ) -> Result<PointwiseArgs, Error> {
-        let (inputs, outputs) = (self.matrix.inputs(), self.matrix.outputs());
+        let (inputs, outputs) = (self.matrix.inputs(), self.outputs.len());
+        let (weights, bias) = (self.matrix.weights(), self.matrix.bias());
         expect("columns of the input", input.columns(), inputs)?;
         expect("columns of the output", output.columns(), outputs)?;
         expect("rows of the output", output.rows(), rows)?;
@@ -70,8 +93,8 @@ impl<F> Bound<F> {
             outputs,
             input: input.raw(),
             output: output.raw(),
-            weights: self.matrix.weights().as_ptr(),
-            bias: self.matrix.bias().as_ptr(),
+            weights: weights[self.outputs.start * inputs..].as_ptr(),
+            bias: bias[self.outputs.start..].as_ptr(),
             relu: self.relu,
         })
     }
@@ -154,6 +177,15 @@ impl Pointwise {
         self.0.run(input, output)
     }
 
+    /// The same layer for some of its outputs, of the same weights. They begin and end with a panel of
+    /// the kernel's layout, or end with the last output.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they do not, or are none.
+    pub fn part(&self, outputs: Range<usize>) -> Result<Pointwise, Error> {
+        self.0.part(outputs).map(Pointwise)
+    }
+
     /// The kernel in use.
     pub fn kernel(&self) -> &'static Kernel {
         self.0.kernel
@@ -211,6 +243,15 @@ impl FullyConnected {
     /// [`Error::Argument`] when the views' columns are not the layer's, or their rows differ.
     pub fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
         self.0.run(input, output)
+    }
+
+    /// The same layer for some of its outputs, of the same weights. They begin and end with a panel of
+    /// the kernel's layout, or end with the last output.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they do not, or are none.
+    pub fn part(&self, outputs: Range<usize>) -> Result<FullyConnected, Error> {
+        self.0.part(outputs).map(FullyConnected)
     }
 
     /// The kernel in use.
@@ -295,6 +336,15 @@ impl PointwiseMean {
         // `inputs` and `outputs` columns; the rest is as for `Pointwise`.
         unsafe { (self.0.run)(&args) };
         Ok(())
+    }
+
+    /// The same layer for some of its outputs, of the same weights. They begin and end with a panel of
+    /// the kernel's layout, or end with the last output.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they do not, or are none.
+    pub fn part(&self, outputs: Range<usize>) -> Result<PointwiseMean, Error> {
+        self.0.part(outputs).map(PointwiseMean)
     }
 
     /// The kernel in use.

@@ -145,6 +145,24 @@ impl<'a> View<'a> {
         View::strided(data, rows, columns, columns)
     }
 
+    /// As [`View::new`], of `len` floats that threads may share.
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    ///
+    /// # Safety
+    /// For `'a`, the columns in the ranges may be read, and nothing writes to them.
+    pub(crate) unsafe fn from_raw(
+        data: *const f32,
+        len: usize,
+        rows: usize,
+        stride: usize,
+        ranges: &'a [ColumnRange],
+    ) -> Result<View<'a>, Error> {
+        let shape = Shape::new(len, rows, stride, Ranges::Many(ranges))?;
+        Ok(View { data, shape, lifetime: PhantomData })
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.shape.rows
@@ -239,6 +257,24 @@ impl<'a> ViewMut<'a> {
     #[inline]
     pub fn dense(data: &'a mut [f32], rows: usize, columns: usize) -> Result<ViewMut<'a>, Error> {
         ViewMut::strided(data, rows, columns, columns)
+    }
+
+    /// As [`View::from_raw`].
+    ///
+    /// # Errors
+    /// As for [`View::new`].
+    ///
+    /// # Safety
+    /// For `'a`, the columns in the ranges may be written, and nothing else reads or writes them.
+    pub(crate) unsafe fn from_raw(
+        data: *mut f32,
+        len: usize,
+        rows: usize,
+        stride: usize,
+        ranges: &'a [ColumnRange],
+    ) -> Result<ViewMut<'a>, Error> {
+        let shape = Shape::new(len, rows, stride, Ranges::Many(ranges))?;
+        Ok(ViewMut { data, shape, lifetime: PhantomData })
     }
 
     /// Number of rows.

@@ -3,10 +3,17 @@
 mod network;
 mod schedule;
 mod slots;
+mod split;
+mod step;
 
 pub use network::Network;
-pub(crate) use schedule::{
-    Bands, DownsampleStep, HeadStep, Region, Schedule, StemStep, Step, UnitStep, window_rows,
+pub(crate) use schedule::{Bands, MOST_IN_GROUP, Schedule, window_rows_of};
+#[cfg(test)]
+pub(crate) use split::Phase;
+pub(crate) use split::{Needs, Split};
+pub(crate) use step::{
+    Area, ClassifyStep, Conv5Step, DownsampleStep, NextEdges, Owner, Region, StemStep, Step,
+    UnitStep,
 };
 
 use crate::kernels::ColumnRange;

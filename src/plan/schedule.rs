@@ -1,32 +1,11 @@
 //! Steps over an arena, for one input size: geometry only, no kernels and no weights.
 
 use super::Plan;
-use crate::kernels::ColumnRange;
+use super::step::{
+    ClassifyStep, Conv5Step, DownsampleStep, NextEdges, Region, StemStep, Step, UnitStep,
+};
 use crate::model::Architecture;
 use std::ops::Range;
-
-/// Part of the arena, in floats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Region {
-    pub offset: usize,
-    pub len: usize,
-}
-
-impl Region {
-    pub fn range(self) -> Range<usize> {
-        self.offset..self.offset + self.len
-    }
-
-    fn end(self) -> usize {
-        self.offset.saturating_add(self.len)
-    }
-
-    /// The smallest region that has both.
-    fn and(self, other: Region) -> Region {
-        let offset = self.offset.min(other.offset);
-        Region { offset, len: self.end().max(other.end()) - offset }
-    }
-}
 
 /// How many rows a step computes before the next layer reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,94 +26,7 @@ const SECOND_LEVEL: usize = 48 * 1024;
 /// Floats of scratch rows that a step gets beside the largest buffers, and the most that any gets: in large
 /// images bands stay small, as scratch grows with the width alone.
 const SCRATCH: usize = 22 * 1024;
-const LARGEST: usize = 128 * 1024;
-
-/// Stem convolution and max pool.
-#[derive(Clone, Debug)]
-pub(crate) struct StemStep {
-    /// Height and width of the image, of the convolution's output and of the pool's.
-    pub image: [usize; 2],
-    pub conv: [usize; 2],
-    pub pool: [usize; 2],
-    pub channels: usize,
-    /// Output rows of the pool in a band.
-    pub band: usize,
-    /// A ring of three normalised image rows.
-    pub image_ring: Region,
-    /// A ring of the convolution's rows.
-    pub conv_ring: Region,
-    pub output: Region,
-}
-
-/// A stage's unit 0.
-#[derive(Clone, Debug)]
-pub(crate) struct DownsampleStep {
-    /// Number of the unit's first layer; its five layers follow each other.
-    pub layer: usize,
-    pub input_size: [usize; 2],
-    pub output_size: [usize; 2],
-    /// Columns of the input and of the output.
-    pub inputs: usize,
-    pub outputs: usize,
-    pub half: usize,
-    pub band: usize,
-    /// Both of the following. They may share memory: an output row then lies where only input rows lay
-    /// that no later output row needs.
-    pub memory: Region,
-    pub input: Region,
-    /// Of so many images, one after the other.
-    pub output: Region,
-    pub images: usize,
-    /// A ring of the first pointwise convolution's rows.
-    pub ring: Region,
-    /// One band of branch 1's depthwise output, and of branch 2's.
-    pub branch1_rows: Region,
-    pub branch2_rows: Region,
-    pub reads: Vec<ColumnRange>,
-    pub branch1_writes: Vec<ColumnRange>,
-    pub branch2_writes: Vec<ColumnRange>,
-}
-
-/// A unit of stride 1, in place, of one image or of several whose stages follow each other.
-#[derive(Clone, Debug)]
-pub(crate) struct UnitStep {
-    /// Number of the unit's first layer; its three layers follow each other.
-    pub layer: usize,
-    pub size: [usize; 2],
-    pub columns: usize,
-    pub half: usize,
-    /// Rows of all images, where there are several.
-    pub band: usize,
-    pub stage: Region,
-    /// A ring of the first pointwise convolution's rows.
-    pub ring: Region,
-    /// One band of the depthwise output.
-    pub rows: Region,
-    pub reads: Vec<ColumnRange>,
-    pub writes: Vec<ColumnRange>,
-}
-
-/// The last convolution, the pooled mean, and then the fully connected layer.
-#[derive(Clone, Debug)]
-pub(crate) struct HeadStep {
-    /// Number of the convolution's layer; the fully connected one follows.
-    pub layer: usize,
-    pub size: [usize; 2],
-    pub columns: usize,
-    pub features: usize,
-    pub input: Region,
-    /// The convolution's output where it is kept, else empty.
-    pub kept: Region,
-}
-
-/// One entry of the list that a run executes.
-#[derive(Clone, Debug)]
-pub(crate) enum Step {
-    Stem(StemStep),
-    Downsample(DownsampleStep),
-    Unit(UnitStep),
-    Head(HeadStep),
-}
+pub(super) const LARGEST: usize = 128 * 1024;
 
 /// The steps for one input size, and the arena they need.
 #[derive(Clone, Debug)]
@@ -144,6 +36,9 @@ pub(crate) struct Schedule {
     pub group: usize,
     /// The first of the late steps.
     pub late: usize,
+    /// A row for each image of a run.
+    pub features: Region,
+    pub logits: Region,
     /// Length of the arena, in floats.
     pub arena: usize,
 }
@@ -155,31 +50,44 @@ pub(crate) fn window_rows(band: Range<usize>, stride: usize, height: usize) -> R
     end(band.start)..end(band.end)
 }
 
+/// The same for a band of the rows `all`, of which the first needs the rows above it too.
+pub(crate) fn window_rows_of(
+    all: &Range<usize>,
+    band: Range<usize>,
+    stride: usize,
+    height: usize,
+) -> Range<usize> {
+    let first = band.start == all.start;
+    let above = (band.start * stride).saturating_sub(1);
+    let new = window_rows(band, stride, height);
+    if first { above..new.end } else { new }
+}
+
 /// Rows that a ring must hold at once for a band of output rows.
 fn ring_rows(band: usize, stride: usize, height: usize) -> usize {
     ((band - 1) * stride + 3).min(height)
 }
 
 /// Most images that share the late steps.
-const MOST_IN_GROUP: usize = 4;
+pub(crate) const MOST_IN_GROUP: usize = 4;
 
 /// Regions start at a cache line.
-fn aligned(len: usize) -> usize {
+pub(super) fn aligned(len: usize) -> usize {
     len.saturating_add(15) & !15
 }
 
 /// A size in floats. Absurd ones saturate, so that the arena is refused as too large.
-fn volume<const N: usize>(sizes: [usize; N]) -> usize {
+pub(super) fn volume<const N: usize>(sizes: [usize; N]) -> usize {
     sizes.into_iter().fold(1, usize::saturating_mul)
 }
 
 /// Hands out regions, one behind the other.
-struct Stack {
-    end: usize,
+pub(super) struct Stack {
+    pub end: usize,
 }
 
 impl Stack {
-    fn push(&mut self, len: usize) -> Region {
+    pub(super) fn push(&mut self, len: usize) -> Region {
         let region = Region { offset: self.end, len };
         self.end = self.end.saturating_add(aligned(len));
         region
@@ -228,6 +136,58 @@ impl Bands {
             Bands::Unfused => rows,
         }
     }
+}
+
+/// The height of a step's bands, and the lengths of its scratch regions.
+pub(super) type Scratch<const N: usize> = (usize, [usize; N]);
+
+/// Of a stem that computes so many rows of the pool's output.
+pub(super) fn stem_scratch(
+    (bands, room): (Bands, usize),
+    (conv, width, channels): ([usize; 2], usize, usize),
+    rows: usize,
+) -> Scratch<2> {
+    let scratch =
+        |band| [volume([9, width]), volume([ring_rows(band, 2, conv[0]), conv[1], channels])];
+    let floats = |band| sum(scratch(band));
+    let band = bands.height(rows, 27 * channels, room, floats);
+    (band, scratch(band))
+}
+
+/// Of a unit of stride 2 that computes so many rows.
+pub(super) fn downsample_scratch(
+    (bands, room): (Bands, usize),
+    (input_size, width): ([usize; 2], usize),
+    (inputs, half): (usize, usize),
+    rows: usize,
+) -> Scratch<3> {
+    let scratch = |band| {
+        [
+            volume([ring_rows(band, 2, input_size[0]), input_size[1], half]),
+            volume([band, width, inputs]),
+            volume([band, width, half]),
+        ]
+    };
+    let floats = |band| sum(scratch(band));
+    let band = bands.height(rows, half * (2 * inputs + half), room, floats);
+    (band, scratch(band))
+}
+
+/// Of a unit of stride 1 that computes so many rows.
+pub(super) fn unit_scratch(
+    (bands, room): (Bands, usize),
+    ([height, width], half): ([usize; 2], usize),
+    rows: usize,
+) -> Scratch<2> {
+    let scratch =
+        |band| [volume([ring_rows(band, 1, height), width, half]), volume([band, width, half])];
+    let floats = |band| sum(scratch(band));
+    let band = bands.height(rows, 2 * half * half, room, floats);
+    (band, scratch(band))
+}
+
+fn sum<const N: usize>(lens: [usize; N]) -> usize {
+    lens.into_iter().fold(0, usize::saturating_add)
 }
 
 /// Places for the pool's output and the stages', and for scratch.
@@ -314,12 +274,21 @@ impl Schedule {
         };
         let mut memory = Memory::new(&shapes, group, shared);
 
-        let conv_rows = |band| volume([ring_rows(band, 2, conv[0]), conv[1], channels]);
-        let stem_floats = |band| conv_rows(band).saturating_add(volume([9, width]));
         let output = memory.buffers[0];
-        let band = bands.height(pool[0], 27 * channels, memory.room(output), stem_floats);
-        let [image_ring, conv_ring] = memory.scratch(output, [volume([9, width]), conv_rows(band)]);
-        let stem = StemStep { image, conv, pool, channels, band, image_ring, conv_ring, output };
+        let room = memory.room(output);
+        let (band, scratch) = stem_scratch((bands, room), (conv, width, channels), pool[0]);
+        let [image_ring, conv_ring] = memory.scratch(output, scratch);
+        let stem = StemStep {
+            image,
+            conv,
+            pool,
+            channels,
+            rows: 0..pool[0],
+            band,
+            image_ring,
+            conv_ring,
+            output,
+        };
         let mut steps = vec![Step::Stem(stem)];
 
         let (mut size, mut inputs, mut layer, mut late) = (pool, channels, 1, 0);
@@ -331,18 +300,11 @@ impl Schedule {
             let images = if s + 1 == architecture.stages.len() { group } else { 1 };
             for (u, unit) in planned.units.iter().enumerate() {
                 if u == 0 {
-                    let scratch = |band| {
-                        [
-                            volume([ring_rows(band, 2, input_size[0]), input_size[1], half]),
-                            volume([band, width, inputs]),
-                            volume([band, width, half]),
-                        ]
-                    };
-                    let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
-                    let weights = half * (2 * inputs + half);
                     let both = input.and(output);
-                    let band = bands.height(rows, weights, memory.room(both), floats);
-                    let [ring, branch1_rows, branch2_rows] = memory.scratch(both, scratch(band));
+                    let limits = (bands, memory.room(both));
+                    let (band, scratch) =
+                        downsample_scratch(limits, (input_size, width), (inputs, half), rows);
+                    let [ring, branch1_rows, branch2_rows] = memory.scratch(both, scratch);
                     steps.push(Step::Downsample(DownsampleStep {
                         layer,
                         input_size,
@@ -350,8 +312,8 @@ impl Schedule {
                         inputs,
                         outputs: columns,
                         half,
+                        rows: 0..rows,
                         band,
-                        memory: both,
                         input,
                         output,
                         images,
@@ -361,33 +323,31 @@ impl Schedule {
                         reads: unit.reads.clone(),
                         branch1_writes: unit.branch1_writes.clone(),
                         branch2_writes: unit.branch2_writes.clone(),
+                        next: NextEdges::default(),
                     }));
                     layer += 5;
                     late = steps.len();
                 } else {
-                    let scratch = |band| {
-                        [
-                            volume([ring_rows(band, 1, volume([images, rows])), width, half]),
-                            volume([band, width, half]),
-                        ]
-                    };
-                    let floats = |band| scratch(band).into_iter().fold(0, usize::saturating_add);
-                    let band = match images {
-                        1 => bands.height(rows, 2 * half * half, memory.room(output), floats),
-                        _ => volume([images, rows]),
-                    };
-                    let [ring, band_rows] = memory.scratch(output, scratch(band));
+                    let all = volume([images, rows]);
+                    // Where images share the weights, these are read once.
+                    let bands = if images > 1 { Bands::Rows(all) } else { bands };
+                    let limits = (bands, memory.room(output));
+                    let (band, scratch) = unit_scratch(limits, ([all, width], half), all);
+                    let [ring, band_rows] = memory.scratch(output, scratch);
                     steps.push(Step::Unit(UnitStep {
                         layer,
                         size: output_size,
                         columns,
                         half,
+                        rows: 0..all,
                         band,
                         stage: output,
                         ring,
-                        rows: band_rows,
+                        band_rows,
                         reads: unit.reads.clone(),
                         writes: unit.branch2_writes.clone(),
+                        edges: Vec::new(),
+                        next: NextEdges::default(),
                     }));
                     layer += 3;
                 }
@@ -398,8 +358,30 @@ impl Schedule {
         let (features, input) = (architecture.feature_channels, memory.buffers[shapes.len() - 1]);
         let kept = if shared { 0 } else { volume([size[0], size[1], features]) };
         let [kept] = memory.scratch(input, [kept]);
-        steps.push(Step::Head(HeadStep { layer, size, columns: inputs, features, input, kept }));
-        Schedule { steps, group, late, arena: memory.end }
+        let classes = architecture.classes;
+        let mut stack = Stack { end: aligned(memory.end) };
+        let output = stack.push(volume([images, features]));
+        let logits = stack.push(volume([images, classes]));
+        steps.push(Step::Conv5(Conv5Step {
+            layer,
+            size,
+            columns: inputs,
+            features,
+            part: 0..features,
+            input,
+            images: group,
+            output,
+            kept,
+        }));
+        steps.push(Step::Classify(ClassifyStep {
+            layer: layer + 1,
+            features,
+            classes,
+            part: 0..classes,
+            input: output,
+            output: logits,
+        }));
+        Schedule { steps, group, late, features: output, logits, arena: stack.end }
     }
 }
 
@@ -441,8 +423,8 @@ mod tests {
                     Step::Downsample(s) => {
                         (s.band, s.ring.len + s.branch1_rows.len + s.branch2_rows.len)
                     }
-                    Step::Unit(s) => (s.band, s.ring.len + s.rows.len),
-                    Step::Head(_) => (1, 0),
+                    Step::Unit(s) => (s.band, s.ring.len + s.band_rows.len),
+                    Step::Conv5(_) | Step::Classify(_) => (1, 0),
                 };
                 assert!(band == 1 || scratch <= LARGEST, "{size:?}: {band} rows, {scratch}");
             }
@@ -479,7 +461,7 @@ mod tests {
                         }
                     }
                     shared += usize::from(s.input.offset < s.output.end());
-                    assert!(s.memory.end() <= s.ring.offset);
+                    assert!(s.input.and(s.output).end() <= s.ring.offset);
                 }
             }
         }
@@ -507,8 +489,9 @@ mod tests {
                 Step::Downsample(s) => {
                     regions.extend([s.ring, s.branch1_rows, s.branch2_rows, s.output]);
                 }
-                Step::Unit(s) => regions.extend([s.ring, s.rows]),
-                Step::Head(s) => regions.push(s.kept),
+                Step::Unit(s) => regions.extend([s.ring, s.band_rows]),
+                Step::Conv5(s) => regions.extend([s.kept, s.output]),
+                Step::Classify(s) => regions.push(s.output),
             }
         }
         regions.sort_by_key(|region| region.offset);

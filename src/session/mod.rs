@@ -5,7 +5,9 @@ mod input;
 mod output;
 mod profile;
 mod ring;
+mod solo;
 mod steps;
+mod team;
 
 pub use input::Input;
 pub use output::{Output, softmax, top_k};
@@ -15,14 +17,50 @@ use crate::Error;
 use crate::cpu::Cpu;
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
-use crate::plan::{Bands, Network, Region, Schedule};
-use arena::Arena;
+use crate::kernels::{Layout, Operation, select_known};
+use crate::plan::{Bands, Network, Region, Step};
 use profile::Clock;
+use solo::Solo;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
-use steps::{BoundStep, Images};
+use steps::BoundStep;
+use team::Team;
 
 /// Largest number of pixels in an image.
 const MAX_PIXELS: usize = 1 << 26;
+
+/// How many threads a session works with, the caller's among them; at least 1.
+///
+/// One image is split among them; of several in a run, each thread takes whole ones first. Results are the
+/// same. The other threads are made with the session and sleep between runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// So many, but not more than this process may use cores.
+    AtMost(usize),
+    /// So many, whatever the machine has.
+    Exactly(usize),
+}
+
+impl Default for Threads {
+    fn default() -> Threads {
+        Threads::AtMost(1)
+    }
+}
+
+impl Threads {
+    fn number(self) -> Result<usize, Error> {
+        match self {
+            Threads::AtMost(0) | Threads::Exactly(0) => {
+                Err(Error::argument("threads", 0, "at least 1"))
+            }
+            Threads::AtMost(threads) => {
+                Ok(threads.min(available_parallelism().map_or(1, usize::from)))
+            }
+            Threads::Exactly(threads) => Ok(threads),
+        }
+    }
+}
 
 /// What the caller decides about a session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,38 +69,70 @@ pub struct SessionOptions {
     pub input_size: Option<(usize, usize)>,
     /// Most images in a run; by default 1.
     pub batch: Option<usize>,
+    /// How many threads to use; by default 1.
+    pub threads: Threads,
     /// Which kernels to use; by default those that the network was packed for.
     pub cpu: Option<Cpu>,
     /// Output rows that a unit computes before its next layer reads them; by default as many as fit a
     /// first-level cache. Results do not depend on it. Without effect if activations are kept.
     pub band_rows: Option<usize>,
     /// Keeps every layer's output until the next image, for [`Session::activation`]. Takes more
-    /// memory, runs slower, and gives the same results.
+    /// memory, runs slower and on one thread, and gives the same results.
     pub keep_activations: bool,
 }
 
-/// A network bound to an input size, kernels and memory. Used by one thread at a time; make one per
-/// thread, all of one [`Network`].
+/// A network bound to an input size, kernels, memory and threads. Used by one caller at a time; make one
+/// for each, all of one [`Network`].
 pub struct Session {
     network: Network,
     size: [usize; 2],
     batch: usize,
     cpu: Cpu,
     keeps: bool,
-    /// The first `late` run for one image after the other, the others for up to `group` at once.
-    steps: Vec<BoundStep>,
-    late: usize,
-    group: usize,
-    normalization: Normalization,
-    arena: Arena,
-    features: Vec<f32>,
-    logits: Vec<f32>,
+    worker: Worker,
+}
+
+/// Who runs a session.
+enum Worker {
+    Solo(Solo),
+    Team(Team),
+}
+
+/// What steps are bound with.
+struct Binding<'a> {
+    network: &'a Network,
+    size: [usize; 2],
+    cpu: Cpu,
+    normalization: Arc<Normalization>,
+}
+
+impl Binding<'_> {
+    fn step(&self, step: Step) -> Result<BoundStep, Error> {
+        BoundStep::new(step, self.network, self.cpu, &self.normalization)
+    }
+
+    /// Layers can be split into multiples of so many outputs.
+    fn granule(&self) -> usize {
+        let layout = |operation| select_known(self.cpu, operation).layout();
+        let granule = |operation| layout(operation).map_or(1, Layout::granule);
+        [Operation::Pointwise, Operation::PointwiseMean, Operation::FullyConnected]
+            .map(granule)
+            .into_iter()
+            .fold(1, |a, b| if b % a == 0 { b } else { a * b })
+    }
+
+    fn too_large(&self, batch: usize) -> Error {
+        let [height, width] = self.size;
+        let found = format!("{height} x {width} times {batch}");
+        Error::argument("input size", found, "one whose activations fit in memory")
+    }
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ([height, width], level) = (self.size, self.cpu.level());
-        write!(f, "Session({height} x {width}, batch {}, {level})", self.batch)
+        let (batch, threads) = (self.batch, self.threads());
+        write!(f, "Session({height} x {width}, batch {batch}, {threads} threads, {level})")
     }
 }
 
@@ -83,8 +153,9 @@ impl Session {
     /// Plans an input size and takes the memory to run it.
     ///
     /// # Errors
-    /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch or band of 0, a
-    /// CPU level that this machine lacks, or sizes that do not fit in memory.
+    /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch, band or
+    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory, or
+    /// more threads than the system makes.
     pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
         let preprocessing = network.preprocessing();
         let crop = preprocessing.crop;
@@ -103,37 +174,23 @@ impl Session {
             Some(rows) => Bands::Rows(rows),
             None => Bands::Auto,
         };
-        let architecture = network.architecture();
-        let size = [height, width];
-        let schedule = Schedule::new(architecture, network.plan(), size, batch, bands);
-        let too_large = || {
-            let found = format!("{height} x {width} times {batch}");
-            Error::argument("input size", found, "one whose activations fit in memory")
+        let threads = match options.keep_activations {
+            true => options.threads.number()?.min(1),
+            false => options.threads.number()?,
         };
-        let cpu = options.cpu.unwrap_or(network.cpu());
-        let steps = schedule.steps.into_iter().map(|step| BoundStep::new(step, network, cpu));
-        let steps = steps.collect::<Result<_, _>>()?;
-        let output = |len: usize| -> Result<Vec<f32>, Error> {
-            let len = len.checked_mul(batch).ok_or_else(too_large)?;
-            let mut floats = Vec::new();
-            floats.try_reserve_exact(len).map_err(|_| too_large())?;
-            floats.resize(len, 0.0);
-            Ok(floats)
+        let (size, cpu) = ([height, width], options.cpu.unwrap_or(network.cpu()));
+        let normalization = Arc::new(Normalization::new(preprocessing.mean, preprocessing.std)?);
+        let binding = Binding { network, size, cpu, normalization };
+        let team = match threads {
+            1 => None,
+            _ => Team::new(&binding, batch, bands, threads)?,
         };
-        Ok(Session {
-            size,
-            batch,
-            cpu,
-            keeps: options.keep_activations,
-            steps,
-            normalization: Normalization::new(preprocessing.mean, preprocessing.std)?,
-            arena: Arena::new(schedule.arena).ok_or_else(too_large)?,
-            features: output(architecture.feature_channels)?,
-            logits: output(architecture.classes)?,
-            late: schedule.late,
-            group: schedule.group,
-            network: network.clone(),
-        })
+        let worker = match team {
+            Some(team) => Worker::Team(team),
+            None => Worker::Solo(Solo::new(&binding, batch, bands)?),
+        };
+        let keeps = options.keep_activations;
+        Ok(Session { network: network.clone(), size, batch, cpu, keeps, worker })
     }
 
     /// Runs the network on images of the session's size, at most as many as its batch. Allocates
@@ -143,27 +200,34 @@ impl Session {
     /// [`Error::Argument`] when there is no image, or there are too many, or one has another size;
     /// nothing is run then.
     pub fn run(&mut self, images: &[Input<'_>]) -> Result<Output<'_>, Error> {
-        self.run_timed(images, &mut [])?;
-        let (features, classes) = self.output_lens();
+        self.run_timed(images, Clock(&[]))?;
+        let architecture = self.network.architecture();
+        let [features, logits] = match &self.worker {
+            Worker::Solo(solo) => solo.outputs(),
+            Worker::Team(team) => team.outputs(),
+        };
         Ok(Output::new(
-            &self.features[..features * images.len()],
-            &self.logits[..classes * images.len()],
+            &features[..architecture.feature_channels * images.len()],
+            &logits[..architecture.classes * images.len()],
             images.len(),
         ))
     }
 
-    /// Runs the network on one image and tells how long each layer took.
+    /// Runs the network on one image and tells how long each layer took; with several threads, the sum
+    /// of their times.
     ///
     /// # Errors
     /// [`Error::Argument`] when the image has another size.
     pub fn profile(&mut self, image: Input<'_>) -> Result<Profile, Error> {
         let layers = self.network.layers().len() + 1; // and the max pool
-        let mut times = vec![Duration::ZERO; 1 + layers];
-        self.run_timed(&[image], &mut times)?;
-        Ok(Profile { input: times[0], layers: times.split_off(1) })
+        let times: Vec<_> = (0..1 + layers).map(|_| Mutex::new(Duration::ZERO)).collect();
+        self.run_timed(&[image], Clock(&times))?;
+        let time = |time: Mutex<_>| time.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut times = times.into_iter().map(time);
+        Ok(Profile { input: times.next().unwrap_or_default(), layers: times.collect() })
     }
 
-    fn run_timed(&mut self, images: &[Input<'_>], times: &mut [Duration]) -> Result<(), Error> {
+    fn run_timed(&mut self, images: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
         if images.is_empty() || images.len() > self.batch {
             let expected = format!("1 to {}", self.batch);
             return Err(Error::argument("number of images", images.len(), expected));
@@ -172,33 +236,10 @@ impl Session {
             image.check(self.size)?;
         }
         let _environment = DefaultFloatEnv::enter();
-        let (features, classes) = self.output_lens();
-        let outputs = self.features.chunks_mut(self.group * features);
-        let outputs = outputs.zip(self.logits.chunks_mut(self.group * classes));
-        for (inputs, (features_of, logits_of)) in images.chunks(self.group).zip(outputs) {
-            let mut images = Images {
-                inputs,
-                normalization: &self.normalization,
-                features: &mut features_of[..features * inputs.len()],
-                logits: &mut logits_of[..classes * inputs.len()],
-                clock: Clock(times),
-            };
-            let (early, late) = self.steps.split_at(self.late);
-            for index in 0..inputs.len() {
-                for step in early {
-                    step.run(&mut self.arena, &mut images, index..index + 1)?;
-                }
-            }
-            for step in late {
-                step.run(&mut self.arena, &mut images, 0..inputs.len())?;
-            }
+        match &mut self.worker {
+            Worker::Solo(solo) => solo.run(images, clock),
+            Worker::Team(team) => team.run(images, clock),
         }
-        Ok(())
-    }
-
-    fn output_lens(&self) -> (usize, usize) {
-        let architecture = self.network.architecture();
-        (architecture.feature_channels, architecture.classes)
     }
 
     /// The network.
@@ -216,6 +257,14 @@ impl Session {
         self.batch
     }
 
+    /// How many threads work on a run at most, the caller's among them.
+    pub fn threads(&self) -> usize {
+        match &self.worker {
+            Worker::Solo(_) => 1,
+            Worker::Team(team) => team.threads(),
+        }
+    }
+
     /// Which kernels are in use.
     pub fn cpu(&self) -> Cpu {
         self.cpu
@@ -223,25 +272,29 @@ impl Session {
 
     /// Size of the activations' arena in bytes.
     pub fn arena_bytes(&self) -> usize {
-        self.arena.len() * size_of::<f32>()
+        match &self.worker {
+            Worker::Solo(solo) => solo.bytes(),
+            Worker::Team(team) => team.bytes(),
+        }
     }
 
     /// An intermediate result of the last image that ran: channels, height, width, and the values in
     /// that order (NCHW, torchvision's channel order). `None` where the session was not made with
     /// [`SessionOptions::keep_activations`], or there is no such stage.
     pub fn activation(&self, which: Activation) -> Option<([usize; 3], Vec<f32>)> {
+        let Worker::Solo(solo) = &self.worker else { return None };
         if !self.keeps {
             return None;
         }
         let nchw = |region: Region, [h, w]: [usize; 2], order: &[usize]| {
             let columns = region.len.checked_div(h * w).unwrap_or(0);
-            let data = self.arena.slice(region);
+            let data = solo.region(region);
             let channel = |&c: &usize| (0..h * w).map(move |pixel| data[pixel * columns + c]);
             ([order.len(), h, w], order.iter().flat_map(channel).collect())
         };
         let natural = |channels: usize| (0..channels).collect::<Vec<_>>();
         let mut stage = 1;
-        for step in &self.steps {
+        for step in solo.steps() {
             match (step, which) {
                 (BoundStep::Stem(s, ..), Activation::Conv1) => {
                     return Some(nchw(s.conv_ring, s.conv, &natural(s.channels)));
@@ -256,7 +309,7 @@ impl Session {
                         return Some(nchw(s.output, s.output_size, order));
                     }
                 }
-                (BoundStep::Head(s, ..), Activation::Conv5) => {
+                (BoundStep::Conv5(s, ..), Activation::Conv5) => {
                     return Some(nchw(s.kept, s.size, &natural(s.features)));
                 }
                 _ => {}

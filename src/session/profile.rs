@@ -1,5 +1,6 @@
 //! How long an image's layers take.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Times of one image's run. Reading the clock takes time too: the layers' sum is more than a run that
@@ -14,7 +15,8 @@ pub struct Profile {
 
 /// Adds up times by entry: of the image's rows, the stem, the max pool, and then the model's layers from
 /// the second on. Without entries it measures nothing.
-pub(super) struct Clock<'a>(pub &'a mut [Duration]);
+#[derive(Clone, Copy)]
+pub(super) struct Clock<'a>(pub &'a [Mutex<Duration>]);
 
 /// Of the image's rows, the stem and the max pool.
 pub(super) const INPUT: usize = 0;
@@ -27,13 +29,13 @@ pub(super) fn entry(layer: usize) -> usize {
 }
 
 impl Clock<'_> {
-    pub fn time<T>(&mut self, entry: usize, work: impl FnOnce() -> T) -> T {
-        match self.0.get_mut(entry) {
+    pub fn time<T>(&self, entry: usize, work: impl FnOnce() -> T) -> T {
+        match self.0.get(entry) {
             None => work(),
             Some(sum) => {
                 let start = Instant::now();
                 let result = work();
-                *sum += start.elapsed();
+                *sum.lock().unwrap_or_else(PoisonError::into_inner) += start.elapsed();
                 result
             }
         }

@@ -1,61 +1,53 @@
 //! A few rows of an image, the newest in place of the oldest.
 
+use super::arena::Part;
 use crate::Error;
-use crate::kernels::{ImageRows, View, ViewMut};
+use crate::kernels::{ImageRows, View};
 use std::ops::Range;
 
-/// Rows of `width` pixels of `columns` channels; row `y` lies at `y` modulo the number held.
-pub(super) struct Ring<'a> {
-    data: &'a mut [f32],
+/// Rows of `width` pixels in an area that holds a few; row `y` lies at `y` modulo their number.
+#[derive(Clone, Copy)]
+pub(super) struct Ring {
+    area: usize,
+    held: usize,
     width: usize,
-    columns: usize,
 }
 
-impl<'a> Ring<'a> {
-    /// As many rows as the data holds.
-    pub fn new(data: &'a mut [f32], width: usize, columns: usize) -> Ring<'a> {
-        Ring { data, width, columns }
+impl Ring {
+    /// In an area of so many pixels.
+    pub fn new(area: usize, pixels: usize, width: usize) -> Ring {
+        Ring { area, held: pixels / width, width }
     }
 
-    fn held(&self) -> usize {
-        self.data.len() / (self.width * self.columns)
+    /// All that it holds.
+    pub fn all(self) -> Part {
+        (self.area, 0..self.held * self.width)
     }
 
-    fn range(&self, y: usize) -> Range<usize> {
-        let row = self.width * self.columns;
-        let start = y % self.held() * row;
-        start..start + row
+    /// The image whose first row is row `first`, of that height, in a view of all that it holds.
+    pub fn image<'a>(
+        self,
+        view: View<'a>,
+        first: usize,
+        height: usize,
+    ) -> Result<ImageRows<'a>, Error> {
+        ImageRows::ring(view, self.width, first, height)
     }
 
-    /// Row `y`, to write.
-    pub fn row_mut(&mut self, y: usize) -> &mut [f32] {
-        let range = self.range(y);
-        &mut self.data[range]
+    /// Where rows lie that are one of the [`pieces`](Ring::pieces).
+    pub fn rows(self, rows: Range<usize>) -> Part {
+        let start = rows.start % self.held;
+        (self.area, start * self.width..(start + rows.len()) * self.width)
     }
 
-    /// Hands out rows to write, in as few pieces as lie together: the rows, and their pixels.
-    pub fn write(
-        &mut self,
-        rows: Range<usize>,
-        mut each: impl FnMut(Range<usize>, &mut ViewMut<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let held = self.held();
+    /// Rows in as few pieces as lie together.
+    pub fn pieces(self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let mut y = rows.start;
-        while y < rows.end {
-            let end = rows.end.min(y - y % held + held);
-            let pixels = (end - y) * self.width;
-            let start = self.range(y).start;
-            let data = &mut self.data[start..start + pixels * self.columns];
-            each(y..end, &mut ViewMut::dense(data, pixels, self.columns)?)?;
-            y = end;
-        }
-        Ok(())
-    }
-
-    /// The image whose first row is row `first`, of that height.
-    #[inline]
-    pub fn image(&self, first: usize, height: usize) -> Result<ImageRows<'_>, Error> {
-        let pixels = View::dense(self.data, self.held() * self.width, self.columns)?;
-        ImageRows::ring(pixels, self.width, first, height)
+        std::iter::from_fn(move || {
+            let end = rows.end.min(y - y % self.held + self.held);
+            let piece = y..end;
+            y = end.max(y);
+            (!piece.is_empty()).then_some(piece)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Executes one step: its layers by turns over bands of rows, so that what one writes is still in cache
 //! when the next reads it.
 
-use super::arena::Arena;
+use super::arena::Lease;
 use super::input::Input;
 use super::profile::{Clock, INPUT, POOL, STEM, entry};
 use super::ring::Ring;
@@ -10,30 +10,42 @@ use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
     Depthwise3x3, FullyConnected, ImageRows, Kernel, Layout, MaxPool3x3, Operation, Pointwise,
-    PointwiseMean, StemConvolution, View, ViewMut, select_known,
+    PointwiseMean, StemConvolution, View, select_known,
 };
 use crate::model::Layer;
-use crate::plan::{DownsampleStep, HeadStep, Network, StemStep, Step, UnitStep, window_rows};
+use crate::plan::{
+    ClassifyStep, Conv5Step, DownsampleStep, Network, NextEdges, StemStep, Step, UnitStep,
+    window_rows_of,
+};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A step with its kernels and their weights.
 pub(super) enum BoundStep {
-    Stem(StemStep, StemConvolution, MaxPool3x3),
-    /// Branch 1's depthwise and pointwise; branch 2's pointwise, depthwise and pointwise.
-    Downsample(DownsampleStep, Depthwise3x3, Pointwise, Branch),
-    Unit(UnitStep, Branch),
+    Stem(StemStep, Stem),
+    /// Branch 1's depthwise and pointwise; branch 2's pointwise, depthwise and pointwise; the next unit's
+    /// first pointwise.
+    Downsample(DownsampleStep, Depthwise3x3, Pointwise, Branch, Option<Pointwise>),
+    Unit(UnitStep, Branch, Option<Pointwise>),
     /// The last convolution with its output kept, and with only the mean.
-    Head(HeadStep, Pointwise, PointwiseMean, FullyConnected),
+    Conv5(Conv5Step, Pointwise, PointwiseMean),
+    Classify(ClassifyStep, FullyConnected),
 }
 
-/// What a run has besides the arena.
-pub(super) struct Images<'a> {
+/// What a run is about.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
     pub inputs: &'a [Input<'a>],
-    pub normalization: &'a Normalization,
-    /// One after the other, for each input.
-    pub features: &'a mut [f32],
-    pub logits: &'a mut [f32],
+    /// The row of features and logits that is the first input's.
+    pub first: usize,
     pub clock: Clock<'a>,
+}
+
+/// What makes the pool's output of an image.
+pub(super) struct Stem {
+    normalization: Arc<Normalization>,
+    conv: StemConvolution,
+    pool: MaxPool3x3,
 }
 
 /// Pointwise, depthwise, pointwise.
@@ -91,143 +103,193 @@ impl Binder<'_> {
 }
 
 /// Ranges of at most `band` rows.
-fn bands(rows: usize, band: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(band).map(move |y| y..rows.min(y + band))
+fn bands(rows: &Range<usize>, band: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = rows.end;
+    rows.clone().step_by(band).map(move |y| y..end.min(y + band))
+}
+
+/// Pixels of rows in an area that begins with row `first`.
+fn pixels(rows: Range<usize>, first: usize, width: usize) -> Range<usize> {
+    (rows.start - first) * width..(rows.end - first) * width
 }
 
 impl BoundStep {
-    pub fn new(step: Step, network: &Network, cpu: Cpu) -> Result<BoundStep, Error> {
+    pub fn new(
+        step: Step,
+        network: &Network,
+        cpu: Cpu,
+        normalization: &Arc<Normalization>,
+    ) -> Result<BoundStep, Error> {
         let bind = Binder { network, cpu };
+        let next = |next: &NextEdges, layer: usize| match next.rows.as_slice() {
+            [] => Ok(None),
+            _ => bind.pointwise(layer).map(Some),
+        };
         Ok(match step {
-            Step::Stem(s) => BoundStep::Stem(
-                s,
-                StemConvolution::with_kernel(select_known(cpu, Operation::Stem), network.taps(0))?,
-                MaxPool3x3::new(cpu)?,
-            ),
+            Step::Stem(s) => {
+                let kernel = select_known(cpu, Operation::Stem);
+                let conv = StemConvolution::with_kernel(kernel, network.taps(0))?;
+                let (normalization, pool) = (Arc::clone(normalization), MaxPool3x3::new(cpu)?);
+                BoundStep::Stem(s, Stem { normalization, conv, pool })
+            }
             Step::Downsample(s) => {
                 let depthwise = bind.depthwise(s.layer, 2)?;
                 let pointwise = bind.pointwise(s.layer + 1)?;
                 let branch = bind.branch(s.layer + 2, 2)?;
-                BoundStep::Downsample(s, depthwise, pointwise, branch)
+                let next = next(&s.next, s.layer + 5)?;
+                BoundStep::Downsample(s, depthwise, pointwise, branch, next)
             }
             Step::Unit(s) => {
                 let branch = bind.branch(s.layer, 1)?;
-                BoundStep::Unit(s, branch)
+                let next = next(&s.next, s.layer + 3)?;
+                BoundStep::Unit(s, branch, next)
             }
-            Step::Head(s) => {
+            Step::Conv5(s) => {
                 let conv = bind.pointwise(s.layer)?;
-                let mean = bind.pointwise_mean(s.layer)?;
-                let fc = bind.fully_connected(s.layer + 1)?;
-                BoundStep::Head(s, conv, mean, fc)
+                let mean = bind.pointwise_mean(s.layer)?.part(s.part.clone())?;
+                BoundStep::Conv5(s, conv, mean)
+            }
+            Step::Classify(s) => {
+                let fc = bind.fully_connected(s.layer)?.part(s.part.clone())?;
+                BoundStep::Classify(s, fc)
             }
         })
     }
 
-    /// Runs the step for some of the images: an early one for a single image, a late one for all.
+    /// Computes it in its areas. An early step takes one of the job's images, a late one any number.
     pub fn run(
         &self,
-        arena: &mut Arena,
-        images: &mut Images<'_>,
-        which: Range<usize>,
+        lease: &mut Lease<'_>,
+        job: &Job<'_>,
+        images: Range<usize>,
     ) -> Result<(), Error> {
-        let clock = &mut images.clock;
+        let clock = job.clock;
         match self {
-            BoundStep::Stem(s, conv, pool) => {
-                let image = (&images.inputs[which.start], images.normalization);
-                stem(conv, pool, s, arena, image, clock)
+            BoundStep::Stem(s, stem) => stem.run(s, lease, &job.inputs[images.start], clock),
+            BoundStep::Downsample(s, depthwise, pointwise, branch, next) => {
+                downsample((depthwise, pointwise, branch), s, lease, images.start, clock)?;
+                if let Some(next) = next {
+                    let areas = DownsampleStep::NEXT;
+                    let (first, width) = (s.rows.start, s.output_size[1]);
+                    edges((next, s.layer + 5), &s.next, (areas, first, width), lease, clock)?;
+                }
+                Ok(())
             }
-            BoundStep::Downsample(s, depthwise, pointwise, branch) => {
-                downsample((depthwise, pointwise, branch), s, arena, which.start, clock)
+            BoundStep::Unit(s, branch, next) => {
+                unit(branch, s, lease, images.len(), clock)?;
+                if let Some(next) = next {
+                    let (first, width) = (s.rows.start, s.size[1]);
+                    edges((next, s.layer + 3), &s.next, (s.next(), first, width), lease, clock)?;
+                }
+                Ok(())
             }
-            BoundStep::Unit(s, branch) => unit(branch, s, arena, which.len(), clock),
-            BoundStep::Head(s, conv, mean, fc) => head((conv, mean, fc), s, arena, images),
+            BoundStep::Conv5(s, conv, mean) => {
+                let pixels = 0..images.len() * s.size[0] * s.size[1];
+                if s.kept.len > 0 {
+                    let kept = (Conv5Step::KEPT, pixels.clone());
+                    let (from, mut to) = lease.pair((Conv5Step::INPUT, pixels.clone()), kept)?;
+                    conv.run(&from, &mut to)?;
+                }
+                let rows = job.first + images.start..job.first + images.end;
+                let (from, mut to) =
+                    lease.pair((Conv5Step::INPUT, pixels), (Conv5Step::OUTPUT, rows))?;
+                clock.time(entry(s.layer), || mean.run(&from, s.size[1], &mut to))
+            }
+            BoundStep::Classify(s, fc) => {
+                let rows = job.first + images.start..job.first + images.end;
+                let (from, mut to) = lease
+                    .pair((ClassifyStep::INPUT, rows.clone()), (ClassifyStep::OUTPUT, rows))?;
+                clock.time(entry(s.layer), || fc.run(&from, &mut to))
+            }
         }
     }
 }
 
-fn stem(
-    conv: &StemConvolution,
-    pool: &MaxPool3x3,
-    s: &StemStep,
-    arena: &mut Arena,
-    (input, normalization): (&Input<'_>, &Normalization),
-    clock: &mut Clock<'_>,
-) -> Result<(), Error> {
-    let [image_ring, conv_ring, output] = arena.split([s.image_ring, s.conv_ring, s.output]);
-    let [height, width] = s.image;
-    let mut image = Ring::new(image_ring, width, 3);
-    let mut rows = Ring::new(conv_ring, s.conv[1], s.channels);
-    for band in bands(s.pool[0], s.band) {
-        rows.write(window_rows(band.clone(), 2, s.conv[0]), |conv_rows, out| {
-            let pixels = match input {
-                Input::Pixels(pixels) => pixels,
-                Input::Nhwc(floats) => {
-                    let image = ImageRows::whole(View::dense(floats, height * width, 3)?, width)?;
-                    return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
-                }
-                Input::Nchw(floats) => {
-                    let image = ImageRows::planes(floats, width)?;
-                    return clock.time(STEM, || conv.run_rows(&image, conv_rows, out));
-                }
-            };
-            for (i, y) in conv_rows.enumerate() {
-                for from in window_rows(y..y + 1, 2, height) {
-                    let out = image.row_mut(from);
-                    clock.time(INPUT, || normalization.row(pixels, from, out))?;
-                }
-                let Some(mut out) = out.slice(i * s.conv[1]..(i + 1) * s.conv[1]) else {
-                    unreachable!("a row that the ring did not hand out");
+impl Stem {
+    fn run(
+        &self,
+        s: &StemStep,
+        lease: &mut Lease<'_>,
+        input: &Input<'_>,
+        clock: Clock<'_>,
+    ) -> Result<(), Error> {
+        let Stem { normalization, conv, pool } = self;
+        let ([height, width], [conv_height, conv_width], pool_width) = (s.image, s.conv, s.pool[1]);
+        let image = Ring::new(StemStep::IMAGE_RING, s.image_ring.len / 3, width);
+        let rows = Ring::new(StemStep::CONV_RING, s.conv_ring.len / s.channels, conv_width);
+        let conv_rows = window_rows_of(&s.rows, s.rows.clone(), 2, conv_height);
+        for band in bands(&s.rows, s.band) {
+            for new in rows.pieces(window_rows_of(&s.rows, band.clone(), 2, conv_height)) {
+                let mut in_place = |image: &ImageRows<'_>| {
+                    let mut out = lease.output(rows.rows(new.clone()))?;
+                    clock.time(STEM, || conv.run_rows(image, new.clone(), &mut out))
                 };
-                let image = image.image(0, height)?;
-                clock.time(STEM, || conv.run_rows(&image, y..y + 1, &mut out))?;
+                match input {
+                    Input::Nhwc(floats) => {
+                        in_place(&ImageRows::whole(View::dense(floats, height * width, 3)?, width)?)?;
+                    }
+                    Input::Nchw(floats) => in_place(&ImageRows::planes(floats, width)?)?,
+                    Input::Pixels(picture) => {
+                        for y in new {
+                            for from in window_rows_of(&conv_rows, y..y + 1, 2, height) {
+                                let out = lease.floats(image.rows(from..from + 1));
+                                clock.time(INPUT, || normalization.row(picture, from, out))?;
+                            }
+                            let (view, mut out) = lease.pair(image.all(), rows.rows(y..y + 1))?;
+                            let image = image.image(view, 0, height)?;
+                            clock.time(STEM, || conv.run_rows(&image, y..y + 1, &mut out))?;
+                        }
+                    }
+                }
             }
-            Ok(())
-        })?;
-        let out = &mut output[band.start * s.pool[1] * s.channels..];
-        let out = &mut ViewMut::dense(out, band.len() * s.pool[1], s.channels)?;
-        let image = rows.image(0, s.conv[0])?;
-        clock.time(POOL, || pool.run_rows(&image, band, out))?;
+            let out = (StemStep::OUTPUT, pixels(band.clone(), s.rows.start, pool_width));
+            let (view, mut out) = lease.pair(rows.all(), out)?;
+            let image = rows.image(view, 0, conv_height)?;
+            clock.time(POOL, || pool.run_rows(&image, band, &mut out))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn downsample(
     (depthwise, pointwise, branch): (&Depthwise3x3, &Pointwise, &Branch),
     s: &DownsampleStep,
-    arena: &mut Arena,
+    lease: &mut Lease<'_>,
     image: usize,
-    clock: &mut Clock<'_>,
+    clock: Clock<'_>,
 ) -> Result<(), Error> {
-    let [memory, ring, branch1_rows, branch2_rows] =
-        arena.split([s.memory, s.ring, s.branch1_rows, s.branch2_rows]);
+    type Areas = DownsampleStep;
     let ([in_height, in_width], [height, width]) = (s.input_size, s.output_size);
-    let input = s.input.offset - s.memory.offset;
-    let image = image % s.images * height * width * s.outputs;
-    let output = s.output.offset - s.memory.offset + image;
-    let mut ring = Ring::new(ring, in_width, s.half);
-    for band in bands(height, s.band) {
-        ring.write(window_rows(band.clone(), 2, in_height), |rows, out| {
-            let pixels = rows.len() * in_width;
-            let from = &memory[input + rows.start * in_width * s.inputs..];
-            let from = View::new(from, pixels, s.inputs, &s.reads)?;
-            clock.time(entry(s.layer + 2), || branch.expand.run(&from, out))
+    let input_rows = s.input_rows();
+    // Where row 0 would lie among these rows, if they were a ring.
+    let first_input = input_rows.len() - input_rows.start % input_rows.len();
+    let first_output = image % s.images * height;
+    let ring = Ring::new(Areas::RING, s.ring.len / s.half, in_width);
+    for band in bands(&s.rows, s.band) {
+        for rows in ring.pieces(window_rows_of(&s.rows, band.clone(), 2, in_height)) {
+            let from = (Areas::INPUT, pixels(rows.clone(), input_rows.start, in_width));
+            let (from, mut to) = lease.pair(from, ring.rows(rows))?;
+            clock.time(entry(s.layer + 2), || branch.expand.run(&from, &mut to))?;
+        }
+        let rows = 0..band.len() * width;
+        let from = (Areas::INPUT, 0..input_rows.len() * in_width);
+        let (from, mut out) = lease.pair(from, (Areas::BRANCH1_ROWS, rows.clone()))?;
+        let from = ImageRows::ring(from, in_width, first_input, in_height)?;
+        clock.time(entry(s.layer), || depthwise.run_rows(&from, band.clone(), &mut out))?;
+        let (from, mut out) = lease.pair(ring.all(), (Areas::BRANCH2_ROWS, rows))?;
+        let from = ring.image(from, 0, in_height)?;
+        clock.time(entry(s.layer + 3), || {
+            branch.depthwise.run_rows(&from, band.clone(), &mut out)
         })?;
-        let pixels = band.len() * width;
-        let from = View::new(&memory[input..], in_height * in_width, s.inputs, &s.reads)?;
-        let from = ImageRows::whole(from, in_width)?;
-        let out = &mut ViewMut::dense(branch1_rows, pixels, s.inputs)?;
-        clock.time(entry(s.layer), || depthwise.run_rows(&from, band.clone(), out))?;
-        let from = ring.image(0, in_height)?;
-        let out = &mut ViewMut::dense(branch2_rows, pixels, s.half)?;
-        clock.time(entry(s.layer + 3), || branch.depthwise.run_rows(&from, band.clone(), out))?;
         // Where memory is shared: input rows that later bands read lie behind these.
-        let out = &mut memory[output + band.start * width * s.outputs..];
-        let from = View::dense(branch1_rows, pixels, s.inputs)?;
-        let to = &mut ViewMut::new(out, pixels, s.outputs, &s.branch1_writes)?;
-        clock.time(entry(s.layer + 1), || pointwise.run(&from, to))?;
-        let from = View::dense(branch2_rows, pixels, s.half)?;
-        let to = &mut ViewMut::new(out, pixels, s.outputs, &s.branch2_writes)?;
-        clock.time(entry(s.layer + 4), || branch.project.run(&from, to))?;
+        let rows = first_output + band.start..first_output + band.end;
+        let (from, to) = (0..band.len() * width, pixels(rows, s.rows.start, width));
+        let (rows, mut out) =
+            lease.pair((Areas::BRANCH1_ROWS, from.clone()), (Areas::BRANCH1_OUTPUT, to.clone()))?;
+        clock.time(entry(s.layer + 1), || pointwise.run(&rows, &mut out))?;
+        let (rows, mut out) =
+            lease.pair((Areas::BRANCH2_ROWS, from), (Areas::BRANCH2_OUTPUT, to))?;
+        clock.time(entry(s.layer + 4), || branch.project.run(&rows, &mut out))?;
     }
     Ok(())
 }
@@ -236,59 +298,63 @@ fn downsample(
 fn unit(
     branch: &Branch,
     s: &UnitStep,
-    arena: &mut Arena,
+    lease: &mut Lease<'_>,
     images: usize,
-    clock: &mut Clock<'_>,
+    clock: Clock<'_>,
 ) -> Result<(), Error> {
-    let [stage, ring, rows] = arena.split([s.stage, s.ring, s.rows]);
-    let [height, width] = s.size;
-    let all = images * height;
-    let mut ring = Ring::new(ring, width, s.half);
-    for band in bands(all, s.band) {
-        ring.write(window_rows(band.clone(), 1, all), |rows, out| {
-            let pixels = rows.len() * width;
-            let from = &stage[rows.start * width * s.columns..];
-            let from = View::new(from, pixels, s.columns, &s.reads)?;
-            clock.time(entry(s.layer), || branch.expand.run(&from, out))
-        })?;
+    type Areas = UnitStep;
+    let ([height, width], all) = (s.size, s.rows.clone());
+    let all = all.start..all.end.min(images * height);
+    let ring = Ring::new(Areas::RING, s.ring.len / s.half, width);
+    let edge = |y: &usize| s.edges.iter().position(|edge| edge.row == *y);
+    for band in bands(&all, s.band) {
+        let mut rows = window_rows_of(&all, band.clone(), 1, images * height);
+        while !rows.is_empty() {
+            // Up to the next edge, which is there already.
+            let edge_row = rows.clone().find(|y| edge(y).is_some()).unwrap_or(rows.end);
+            for rows in ring.pieces(rows.start..edge_row) {
+                let from = (Areas::INPUT, pixels(rows.clone(), all.start, width));
+                let (from, mut to) = lease.pair(from, ring.rows(rows))?;
+                clock.time(entry(s.layer), || branch.expand.run(&from, &mut to))?;
+            }
+            if let Some(edge) = edge(&edge_row).filter(|_| edge_row < rows.end) {
+                lease.copy((Areas::EDGES + edge, 0..width), ring.rows(edge_row..edge_row + 1));
+            }
+            rows.start = rows.end.min(edge_row + 1);
+        }
         let mut done = band.start;
         while done < band.end {
             let first = done - done % height;
             let end = band.end.min(first + height);
-            let out = &mut rows[(done - band.start) * width * s.half..];
-            let out = &mut ViewMut::dense(out, (end - done) * width, s.half)?;
-            let (image, part) = (ring.image(first, height)?, done - first..end - first);
-            clock.time(entry(s.layer + 1), || branch.depthwise.run_rows(&image, part, out))?;
+            let out = (Areas::ROWS, (done - band.start) * width..(end - band.start) * width);
+            let (from, mut out) = lease.pair(ring.all(), out)?;
+            let (image, part) = (ring.image(from, first, height)?, done - first..end - first);
+            clock.time(entry(s.layer + 1), || branch.depthwise.run_rows(&image, part, &mut out))?;
             done = end;
         }
         // Rows that the next band still reads come after these.
-        let pixels = band.len() * width;
-        let out = &mut stage[band.start * width * s.columns..];
-        let from = View::dense(rows, pixels, s.half)?;
-        let to = &mut ViewMut::new(out, pixels, s.columns, &s.writes)?;
-        clock.time(entry(s.layer + 2), || branch.project.run(&from, to))?;
+        let to = (Areas::OUTPUT, pixels(band.clone(), all.start, width));
+        let (rows, mut out) = lease.pair((Areas::ROWS, 0..band.len() * width), to)?;
+        clock.time(entry(s.layer + 2), || branch.project.run(&rows, &mut out))?;
     }
     Ok(())
 }
 
-fn head(
-    (conv, mean, fc): (&Pointwise, &PointwiseMean, &FullyConnected),
-    s: &HeadStep,
-    arena: &mut Arena,
-    Images { inputs, features, logits, clock, .. }: &mut Images<'_>,
+/// The next unit's first pointwise convolution, of the rows that other pieces need too. The step's areas
+/// of the next unit begin with number `areas`, and its rows with `first`.
+fn edges(
+    (next, layer): (&Pointwise, usize),
+    rows: &NextEdges,
+    (areas, first, width): (usize, usize, usize),
+    lease: &mut Lease<'_>,
+    clock: Clock<'_>,
 ) -> Result<(), Error> {
-    let [input, kept] = arena.split([s.input, s.kept]);
-    let ([height, width], count) = (s.size, inputs.len());
-    let input = View::dense(input, count * height * width, s.columns)?;
-    if !kept.is_empty() {
-        conv.run(&input, &mut ViewMut::dense(kept, height * width, s.features)?)?;
+    for (i, edge) in rows.rows.iter().enumerate() {
+        let from = (areas + rows.rows.len(), pixels(edge.row..edge.row + 1, first, width));
+        let (from, mut to) = lease.pair(from, (areas + i, 0..width))?;
+        clock.time(entry(layer), || next.run(&from, &mut to))?;
     }
-    let means = &mut ViewMut::dense(features, count, s.features)?;
-    clock.time(entry(s.layer), || mean.run(&input, width, means))?;
-    let classes = logits.len() / count;
-    let (from, to) = (View::dense(features, count, s.features)?, logits);
-    let to = &mut ViewMut::dense(to, count, classes)?;
-    clock.time(entry(s.layer + 1), || fc.run(&from, to))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -296,6 +362,7 @@ mod tests {
     use super::*;
     use crate::model::{Architecture, LayerWeights, Model, Stage};
     use crate::plan::{Bands, Region, Schedule};
+    use crate::session::arena::Memory;
 
     /// Weights that make every unit write something new.
     fn network(architecture: Architecture) -> Network {
@@ -330,10 +397,10 @@ mod tests {
         assert_eq!(in_fast_mode(run), (expected, true));
     }
 
-    /// Runs a network step by step and looks at the whole arena before and after each: a unit stores
-    /// to no column of its stage outside its slots, and to nothing else but its own scratch regions.
+    /// Runs a network step by step and looks at the whole arena before and after each: a step stores to
+    /// nothing but the columns of its areas, and a unit to no column of its stage outside its slots.
     #[test]
-    fn units_store_to_their_slots_only() {
+    fn steps_store_to_their_areas_only() {
         let architecture = Architecture {
             stem_channels: 5,
             stages: [4, 8, 5].map(|units| Stage { units, channels: 22 }),
@@ -344,44 +411,35 @@ mod tests {
         let cpu = network.cpu();
         for bands in [Bands::Auto, Bands::Rows(1), Bands::Unfused] {
             let schedule = Schedule::new(&architecture, network.plan(), [75, 53], 1, bands);
-            let mut arena = Arena::new(schedule.arena).unwrap();
+            let mut memory = Memory::new(schedule.arena, 0, 0).unwrap();
             let all = Region { offset: 0, len: schedule.arena };
             let image: Vec<f32> = (0..3 * 75 * 53).map(|i| (i % 7) as f32).collect();
-            let normalization = Normalization::new([0.0; 3], [1.0; 3]).unwrap();
-            let (mut features, mut logits) = (vec![0.0; 9], vec![0.0; 3]);
+            let normalization = Arc::new(Normalization::new([0.0; 3], [1.0; 3]).unwrap());
+            let inputs = [Input::Nchw(&image)];
+            let job = Job { inputs: &inputs, first: 0, clock: Clock(&[]) };
             for step in &schedule.steps {
-                let before = arena.slice(all).to_vec();
-                let bound = BoundStep::new(step.clone(), &network, cpu).unwrap();
-                let mut images = Images {
-                    inputs: &[Input::Nchw(&image)],
-                    normalization: &normalization,
-                    features: &mut features,
-                    logits: &mut logits,
-                    clock: Clock(&mut []),
-                };
-                bound.run(&mut arena, &mut images, 0..1).unwrap();
+                let before = memory.slice(all).to_vec();
+                let bound = BoundStep::new(step.clone(), &network, cpu, &normalization).unwrap();
+                let areas = step.areas();
+                bound.run(&mut memory.exclusive(&areas), &job, 0..1).unwrap();
                 let mut allowed = vec![false; schedule.arena];
-                let regions = match step {
-                    Step::Stem(s) => vec![s.image_ring, s.conv_ring, s.output],
-                    Step::Downsample(s) => vec![s.ring, s.branch1_rows, s.branch2_rows, s.output],
-                    Step::Unit(s) => vec![s.ring, s.rows],
-                    Step::Head(s) => vec![s.kept],
-                };
-                regions.into_iter().for_each(|region| allowed[region.range()].fill(true));
-                if let Step::Unit(s) = step {
-                    let columns = s.writes.iter().flat_map(|range| range.start..range.end());
-                    assert_eq!(columns.clone().count(), s.half);
-                    for pixel in 0..s.size[0] * s.size[1] {
-                        for column in columns.clone() {
-                            allowed[s.stage.offset + pixel * s.columns + column] = true;
+                for area in areas.iter().filter(|area| area.write) {
+                    for row in 0..area.rows {
+                        let start = area.region.offset + row * area.stride;
+                        for range in &area.columns {
+                            allowed[start + range.start..start + range.end()].fill(true);
                         }
                     }
                 }
-                let after = arena.slice(all);
+                let after = memory.slice(all);
                 let changed = |&i: &usize| before[i].to_bits() != after[i].to_bits();
                 let stray = (0..schedule.arena).filter(changed).find(|&i| !allowed[i]);
                 assert_eq!(stray, None, "{step:?}");
                 if let Step::Unit(s) = step {
+                    assert_eq!(s.writes.iter().map(|range| range.len).sum::<usize>(), s.half);
+                    let stage = &allowed[s.stage.range()];
+                    let pixels = s.size[0] * s.size[1];
+                    assert_eq!(stage.iter().filter(|&&allowed| allowed).count(), pixels * s.half);
                     assert!(s.stage.range().any(|i| changed(&i)), "the unit stored nothing");
                 }
             }

@@ -2,7 +2,6 @@
 
 use super::{print, print_json};
 use crate::checkpoints::Checkpoint;
-use crate::classifier::threads;
 use crate::failure::Failure;
 use crate::kernel_bench;
 use crate::size::Size;
@@ -11,9 +10,8 @@ use crate::text::{Align, table};
 use crate::timing::Times;
 use clap::ValueEnum;
 use serde::Serialize;
-use shufflenet::{Session, SessionOptions};
+use shufflenet::{Session, SessionOptions, Threads};
 use std::num::NonZeroUsize;
-use std::sync::Barrier;
 use std::time::Duration;
 
 /// Measure whole images, or every kernel on every layer
@@ -28,7 +26,7 @@ sets the highest level."
 pub struct Arguments {
     #[command(flatten)]
     models: Selection,
-    /// How many images to run at a time, each on one thread; at most four for each CPU
+    /// How many threads to use, at most as many as there are CPUs
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "kernels")]
     threads: NonZeroUsize,
     /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
@@ -40,6 +38,9 @@ pub struct Arguments {
     /// How many images to pass at once; times are of one
     #[arg(long, value_name = "N", default_value = "1", conflicts_with = "kernels")]
     batch: NonZeroUsize,
+    /// How long to rest before each image, in milliseconds
+    #[arg(long, value_name = "MS", default_value = "0", conflicts_with = "kernels")]
+    rest: u64,
     /// Measure each kernel by itself, at every level of instructions
     #[arg(long)]
     kernels: bool,
@@ -70,7 +71,6 @@ struct Line<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let time = Duration::from_millis(arguments.time.get() as u64);
-    let threads = threads(Some(arguments.threads));
     let subjects = arguments.models.load(Checkpoint::value_variants())?;
     if arguments.kernels {
         let networks: Vec<_> = subjects.iter().map(|s| (s.name.as_str(), &s.network)).collect();
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(str::to_owned),
     ];
     for subject in &subjects {
-        let line = measure(subject, threads, time, arguments)?;
+        let line = measure(subject, time, arguments)?;
         if arguments.json {
             print_json(&line)?;
         }
@@ -104,10 +104,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(&table(&[Left, Left, Right, Right, Right, Right, Right, Right], &rows))
 }
 
-/// Runs images on every thread for so long, after one that does not count.
+/// Runs images for so long, after one that does not count.
 fn measure<'a>(
     subject: &'a Subject,
-    threads: usize,
     time: Duration,
     arguments: &Arguments,
 ) -> Result<Line<'a>, Failure> {
@@ -116,30 +115,15 @@ fn measure<'a>(
     let options = SessionOptions {
         input_size: arguments.size.map(Size::into),
         batch: Some(batch),
+        threads: Threads::AtMost(arguments.threads.get()),
         ..SessionOptions::default()
     };
-    let start = Barrier::new(threads);
-    let one = || -> Result<(Times, (usize, usize)), shufflenet::Error> {
-        let session = Session::new(network, &options);
-        let size = session.as_ref().map_or((1, 1), Session::input_size);
-        let picture = Picture::new(arguments.input, size);
-        start.wait();
-        let mut session = session?;
-        let images = vec![picture.input()?; batch];
-        let times = Times::measure(time, || session.run(&images).map(drop))?;
-        Ok((times, size))
-    };
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        handles.into_iter().map(|handle| handle.join()).collect()
-    });
-    let (mut times, mut size) = (Times::default(), (0, 0));
-    for result in results {
-        let (of_thread, input_size) =
-            result.map_err(|_| Failure::Error("a thread failed".to_owned()))??;
-        times.extend(of_thread);
-        size = input_size;
-    }
+    let mut session = Session::new(network, &options)?;
+    let size = session.input_size();
+    let picture = Picture::new(arguments.input, size);
+    let images = vec![picture.input()?; batch];
+    let rest = Duration::from_millis(arguments.rest);
+    let times = Times::measure(time, rest, || session.run(&images).map(drop))?;
     let scale = 1e3 / batch as f64;
     let seconds = times.median() / batch as f64;
     let macs = network.architecture().macs(size.0, size.1) as f64;
@@ -147,13 +131,13 @@ fn measure<'a>(
         model: &subject.name,
         level: network.cpu().level().name(),
         input_size: [size.0, size.1],
-        threads,
+        threads: session.threads(),
         batch,
         images: times.len() * batch,
         min_ms: scale * times.min(),
         median_ms: scale * times.median(),
         p90_ms: scale * times.quantile(0.9),
-        images_per_second: threads as f64 / seconds,
-        gmacs_per_second: threads as f64 * macs / seconds / 1e9,
+        images_per_second: seconds.recip(),
+        gmacs_per_second: macs / seconds / 1e9,
     })
 }

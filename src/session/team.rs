@@ -1,0 +1,534 @@
+//! Threads that work on one image together, or on one each.
+//!
+//! The caller is the first of them and can do everything by itself: it waits for pieces that another
+//! thread has begun, never for a thread that sleeps. The others wait actively for a moment after an
+//! image and then sleep until the next.
+
+use super::arena::{Board, Caller, Claim, Lease, Memory, Program, Run, Worker, wait};
+use super::profile::Clock;
+use super::solo::Solo;
+use super::steps::{BoundStep, Job};
+use super::{Binding, Input};
+use crate::Error;
+use crate::float_env::DefaultFloatEnv;
+use crate::plan::{Area, Bands, MOST_IN_GROUP, Needs, Region, Split, Step};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a thread waits actively for the next image before it sleeps.
+const ACTIVE: Duration = Duration::from_micros(50);
+
+/// Pieces of a phase for each thread. With more than one, a slow thread gets less; they cost up to 4 % of the
+/// time, which is worth it where cores differ, as in phones.
+const PIECES: usize = if cfg!(any(target_arch = "aarch64", target_arch = "arm")) { 2 } else { 1 };
+
+/// The board's programs: one image in pieces, and whole images.
+const IN_PIECES: usize = 0;
+const WHOLE: usize = 1;
+
+/// What a piece is.
+enum Work {
+    Step(BoundStep),
+    /// So many whole images, from this one on.
+    Images {
+        first: usize,
+        count: usize,
+    },
+}
+
+/// Why a piece ended early.
+enum Failure {
+    Error(Error),
+    Panic(Box<dyn Any + Send>),
+}
+
+/// What all threads see besides the board.
+#[derive(Default)]
+struct Common {
+    stop: AtomicBool,
+    /// Set with the first failure of a run; what is left of it is not worked on then.
+    failed: AtomicBool,
+    failure: Mutex<Option<Failure>>,
+    #[cfg(test)]
+    hook: Option<tests::Hook>,
+}
+
+impl Common {
+    fn fail(&self, failure: Failure) {
+        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(failure);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn take_failure(&self) -> Option<Failure> {
+        if !self.failed.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Work {
+    fn run(
+        &self,
+        lease: &mut Lease<'_>,
+        job: &Job<'_>,
+        solo: Option<&mut Solo>,
+    ) -> Result<(), Error> {
+        let (first, count, solo) = match (self, solo) {
+            (Work::Step(step), _) => return step.run(lease, job, 0..1),
+            (&Work::Images { first, count }, Some(solo)) => (first, count, solo),
+            (Work::Images { .. }, None) => unreachable!("no memory for whole images"),
+        };
+        let inputs = job.inputs.get(first..first + count).unwrap_or(&[]);
+        solo.run(inputs, job.clock)?;
+        for (area, output) in solo.outputs().into_iter().enumerate() {
+            let to = lease.floats((area, 0..inputs.len()));
+            to.copy_from_slice(&output[..to.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// One thread's work on a run.
+fn work(
+    worker: &mut Worker<Work>,
+    run: Run,
+    workers: usize,
+    mut solo: Option<&mut Solo>,
+    common: &Common,
+) {
+    #[cfg(test)]
+    let number = worker.number();
+    worker.walk(run, workers, |mut claim: Claim<'_, Work>| {
+        #[cfg(test)]
+        let piece = claim.piece();
+        if common.failed.load(Ordering::Relaxed) {
+            return;
+        }
+        let (work, lease, job) = claim.parts();
+        let solo = solo.as_deref_mut();
+        let run = || {
+            #[cfg(test)]
+            common.meet(tests::Moment { done: false, worker: number, piece })?;
+            work.run(lease, job, solo)?;
+            #[cfg(test)]
+            common.meet(tests::Moment { done: true, worker: number, piece })?;
+            Ok(())
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => common.fail(Failure::Error(error)),
+            Err(panic) => common.fail(Failure::Panic(panic)),
+        }
+    });
+}
+
+/// What a thread does from the session's beginning to its end.
+fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, common: &Common) {
+    let _environment = DefaultFloatEnv::enter();
+    let mut seen = [IN_PIECES, WHOLE].map(|program| worker.current(program));
+    let (mut idle_since, mut waits) = (Instant::now(), 0);
+    loop {
+        let mut worked = false;
+        for program in [IN_PIECES, WHOLE] {
+            let run = worker.current(program);
+            if run != seen[program] {
+                seen[program] = run;
+                work(&mut worker, run, workers, solo.as_mut(), common);
+                worked = true;
+            }
+        }
+        if common.stop.load(Ordering::Acquire) {
+            return;
+        }
+        if worked {
+            (idle_since, waits) = (Instant::now(), 0);
+        } else if waits % 64 == 63 && idle_since.elapsed() > ACTIVE {
+            std::thread::park();
+            (idle_since, waits) = (Instant::now(), 0);
+        } else {
+            wait(waits);
+            waits += 1;
+        }
+    }
+}
+
+/// A session's threads and the memory that they share.
+pub(super) struct Team {
+    caller: Caller<Work>,
+    common: Arc<Common>,
+    threads: Vec<JoinHandle<()>>,
+    /// The caller's memory for whole images, where runs may have so many that all threads get some.
+    solo: Option<Solo>,
+    /// Whole images in a piece.
+    group: usize,
+    features: Region,
+    logits: Region,
+    bytes: usize,
+}
+
+impl Team {
+    /// As many threads as asked for but not more than there are pieces; `None` where that is one.
+    pub fn new(
+        binding: &Binding<'_>,
+        batch: usize,
+        bands: Bands,
+        threads: usize,
+    ) -> Result<Option<Team>, Error> {
+        Team::with(binding, batch, bands, (threads, PIECES), Common::default())
+    }
+
+    /// With so many threads, and for each of them so many pieces of a phase.
+    fn with(
+        binding: &Binding<'_>,
+        batch: usize,
+        bands: Bands,
+        (threads, pieces): (usize, usize),
+        common: Common,
+    ) -> Result<Option<Team>, Error> {
+        let network = binding.network;
+        let (architecture, plan, size) = (network.architecture(), network.plan(), binding.size);
+        let too_large = || binding.too_large(batch);
+        let split = |threads: usize| {
+            let pieces = (threads.saturating_mul(pieces), binding.granule());
+            Split::new(architecture, plan, size, batch, pieces, bands)
+        };
+        let mut split = split(threads);
+        let threads = threads.min(split.phases.iter().map(|p| p.pieces.len()).max().unwrap_or(1));
+        if threads == 1 {
+            return Ok(None);
+        }
+        let memory = Memory::new(split.shared, split.own, threads).ok_or_else(too_large)?;
+
+        let mut phases = Vec::new();
+        for phase in std::mem::take(&mut split.phases) {
+            let piece = |step: Step| {
+                let areas = step.areas();
+                Ok((Work::Step(binding.step(step)?), areas))
+            };
+            let pieces = phase.pieces.into_iter().map(piece);
+            phases.push((phase.needs, pieces.collect::<Result<Vec<_>, Error>>()?));
+        }
+        // Each thread at least one image, and each piece as many as share the late weights.
+        let group = (batch / threads).min(MOST_IN_GROUP);
+        let whole = match group {
+            0 => 0,
+            _ => batch / (group * threads) * threads,
+        };
+        let images = (0..whole).map(|piece| {
+            let (first, count) = (piece * group, group);
+            let rows = first..first + count;
+            let area = |region, columns| Area::rows_to_write(region, columns, rows.clone());
+            let areas = vec![
+                area(split.features, architecture.feature_channels),
+                area(split.logits, architecture.classes),
+            ];
+            (Work::Images { first, count }, areas)
+        });
+        let programs =
+            vec![Program::new(phases), Program::new(vec![(Needs::All, images.collect())])];
+        let solo = || (whole > 0).then(|| Solo::new(binding, group, bands)).transpose();
+        let solo_of_caller = solo()?;
+        let bytes = memory.len() * size_of::<f32>()
+            + threads * solo_of_caller.as_ref().map_or(0, Solo::bytes);
+
+        let (caller, workers) = Board::open(memory, programs, threads);
+        let mut team = Team {
+            caller,
+            common: Arc::new(common),
+            threads: Vec::with_capacity(threads - 1),
+            solo: solo_of_caller,
+            group,
+            features: split.features,
+            logits: split.logits,
+            bytes,
+        };
+        for worker in workers {
+            let (solo, common) = (solo()?, Arc::clone(&team.common));
+            let name = format!("shufflenet {}", worker.number());
+            let thread = std::thread::Builder::new().name(name);
+            // Those that were made end with the team.
+            let thread = thread.spawn(move || serve(worker, threads, solo, &common));
+            team.threads.push(thread.map_err(|error| {
+                Error::argument("threads", threads, format!("as many as can be made: {error}"))
+            })?);
+        }
+        Ok(Some(team))
+    }
+
+    pub fn run(&mut self, inputs: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
+        let per_round = self.group * self.threads();
+        let whole = match self.solo {
+            Some(_) => inputs.len() / per_round * per_round,
+            None => 0,
+        };
+        let (whole, others) = inputs.split_at(whole);
+        if !whole.is_empty() {
+            self.run_program(WHOLE, Job { inputs: whole, first: 0, clock })?;
+        }
+        for (i, input) in others.iter().enumerate() {
+            let (inputs, first) = (std::slice::from_ref(input), whole.len() + i);
+            self.run_program(IN_PIECES, Job { inputs, first, clock })?;
+        }
+        Ok(())
+    }
+
+    fn run_program(&mut self, program: usize, job: Job<'_>) -> Result<(), Error> {
+        let workers = self.threads();
+        let Team { caller, common, threads, solo, .. } = self;
+        caller.run(program, &job, |worker, run| {
+            threads.iter().for_each(|thread| thread.thread().unpark());
+            work(worker, run, workers, solo.as_mut(), common);
+        });
+        match common.take_failure() {
+            None => Ok(()),
+            Some(Failure::Error(error)) => Err(error),
+            Some(Failure::Panic(panic)) => resume_unwind(panic),
+        }
+    }
+
+    /// The features and the logits of the last run, a row for each image of a batch.
+    pub fn outputs(&self) -> [&[f32]; 2] {
+        [self.caller.slice(self.features), self.caller.slice(self.logits)]
+    }
+
+    /// The caller among them.
+    pub fn threads(&self) -> usize {
+        self.threads.len() + 1
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.common.stop.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            // It does not panic: what pieces do is caught.
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Network;
+    use crate::cpu::Cpu;
+    use crate::image::Normalization;
+    use crate::model::{Architecture, LayerWeights, Model, Stage};
+    use std::sync::atomic::AtomicU64;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    /// A hand-over: a piece was claimed, or is about to be done.
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Moment {
+        pub done: bool,
+        pub worker: usize,
+        pub piece: usize,
+    }
+
+    /// What happens at every hand-over.
+    pub(super) type Hook = Box<dyn Fn(Moment) -> Result<(), Error> + Send + Sync>;
+
+    impl Common {
+        pub(super) fn meet(&self, moment: Moment) -> Result<(), Error> {
+            self.hook.as_ref().map_or(Ok(()), |hook| hook(moment))
+        }
+    }
+
+    fn random(state: u64) -> u64 {
+        let mut x = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn value(index: usize) -> f32 {
+        (random(index as u64) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn network() -> Network {
+        let stages = [(4, 20), (6, 26), (3, 40)];
+        let architecture = Architecture {
+            stem_channels: 7,
+            stages: stages.map(|(units, channels)| Stage { units, channels }),
+            feature_channels: 50,
+            classes: 40,
+        };
+        let layers = architecture.layers().into_iter().enumerate().map(|(i, layer)| LayerWeights {
+            weight: (0..layer.weight_shape().iter().product()).map(|k| value(k + i)).collect(),
+            bias: (0..layer.outputs).map(value).collect(),
+        });
+        let preprocessing = architecture.default_preprocessing();
+        Network::new(Model::new(architecture, layers.collect(), preprocessing).unwrap()).unwrap()
+    }
+
+    fn binding(network: &Network, size: [usize; 2]) -> Binding<'_> {
+        let normalization = Arc::new(Normalization::new([0.0; 3], [1.0; 3]).unwrap());
+        Binding { network, size, cpu: Cpu::detect(), normalization }
+    }
+
+    fn team(binding: &Binding<'_>, batch: usize, threads: (usize, usize), hook: Hook) -> Team {
+        let common = Common { hook: Some(hook), ..Common::default() };
+        Team::with(binding, batch, Bands::Auto, threads, common).unwrap().unwrap()
+    }
+
+    fn images(count: usize, [height, width]: [usize; 2]) -> Vec<Vec<f32>> {
+        let image = |i| (0..3 * height * width).map(|k| value(k + 1000 * i)).collect();
+        (0..count).map(image).collect()
+    }
+
+    fn inputs(images: &[Vec<f32>]) -> Vec<Input<'_>> {
+        images.iter().map(|image| Input::Nchw(image)).collect()
+    }
+
+    fn bits(outputs: [&[f32]; 2]) -> Vec<u32> {
+        outputs.concat().iter().map(|x| x.to_bits()).collect()
+    }
+
+    fn expected(binding: &Binding<'_>, images: &[Vec<f32>]) -> Vec<u32> {
+        let mut solo = Solo::new(binding, images.len(), Bands::Auto).unwrap();
+        solo.run(&inputs(images), Clock(&[])).unwrap();
+        bits(solo.outputs())
+    }
+
+    /// For so long as the variable `SHUFFLENET_TEST_SECONDS` says, by default for two.
+    fn time() -> Duration {
+        let seconds = std::env::var("SHUFFLENET_TEST_SECONDS").ok().and_then(|s| s.parse().ok());
+        Duration::from_secs(seconds.unwrap_or(2))
+    }
+
+    #[test]
+    fn delays_do_not_change_bits() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let seed = now.as_nanos() as u64;
+        println!("seed {seed}");
+        let network = network();
+        let (start, mut round) = (Instant::now(), 0);
+        while start.elapsed() < time() {
+            let pick =
+                |what: u64, most: u64| (random(seed ^ random(what + 7 * round)) % most) as usize;
+            let size = [1 + pick(0, 150), 1 + pick(1, 40)];
+            let batch = 1 + pick(2, 6);
+            let threads = (2 + pick(3, 4), 1 + pick(4, 3));
+            let binding = binding(&network, size);
+            let images = images(batch, size);
+            let calls = AtomicU64::new(seed ^ round);
+            let hook = move |_| {
+                let random = random(calls.fetch_add(1, Ordering::Relaxed));
+                match random % 16 {
+                    0 => std::thread::sleep(Duration::from_micros(random >> 32 & 0x1ff)),
+                    1..4 => std::thread::yield_now(),
+                    4..8 => (0..random >> 32 & 0xfff).for_each(|_| std::hint::spin_loop()),
+                    _ => {}
+                }
+                Ok(())
+            };
+            let common = Common { hook: Some(Box::new(hook)), ..Common::default() };
+            let team = Team::with(&binding, batch, Bands::Auto, threads, common).unwrap();
+            if let Some(mut team) = team {
+                let expected = expected(&binding, &images);
+                for _ in 0..4 {
+                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                    let found = bits(team.outputs());
+                    assert!(found == expected, "seed {seed}, {size:?}, {batch}, {threads:?}");
+                }
+            }
+            round += 1;
+        }
+        assert!(round > 3, "{round} rounds");
+    }
+
+    /// Slows down all threads but one, so that this one meets pieces.
+    fn wait_for(worker: usize, moment: Moment) -> bool {
+        if !moment.done && moment.worker != worker {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        !moment.done && moment.worker == worker
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_session_lives() {
+        let (network, size) = (network(), [64, 40]);
+        let binding = binding(&network, size);
+        let images = images(5, size);
+        let expected = expected(&binding, &images);
+        for worker in [0, 1, 2] {
+            let armed = Arc::new(AtomicBool::new(true));
+            let fires = Arc::clone(&armed);
+            let hook = move |moment| {
+                let armed = fires.load(Ordering::Relaxed);
+                if armed && wait_for(worker, moment) && fires.swap(false, Ordering::Relaxed) {
+                    panic!("worker {worker} fell");
+                }
+                Ok(())
+            };
+            let mut team = team(&binding, 5, (3, 2), Box::new(hook));
+            let mut fell = 0;
+            // A thread that has not woken up yet meets nothing.
+            for _ in 0..100 {
+                let result = catch_unwind(AssertUnwindSafe(|| {
+                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                }));
+                match result {
+                    Ok(()) => assert!(bits(team.outputs()) == expected),
+                    Err(panic) => {
+                        let message = panic.downcast_ref::<String>().unwrap();
+                        assert_eq!(message, &format!("worker {worker} fell"));
+                        fell += 1;
+                    }
+                }
+                if !armed.load(Ordering::Relaxed) && fell == 1 {
+                    break;
+                }
+            }
+            assert_eq!(fell, 1, "worker {worker}");
+            team.run(&inputs(&images), Clock(&[])).unwrap();
+            assert!(bits(team.outputs()) == expected);
+        }
+    }
+
+    #[test]
+    fn an_error_reaches_the_caller() {
+        let (network, size) = (network(), [64, 40]);
+        let binding = binding(&network, size);
+        let images = images(1, size);
+        let hook = |moment: Moment| match moment.done && moment.piece == 7 {
+            true => Err(Error::argument("piece", 7, "another")),
+            false => Ok(()),
+        };
+        let mut team = team(&binding, 1, (2, 1), Box::new(hook));
+        for _ in 0..20 {
+            let error = team.run(&inputs(&images), Clock(&[])).unwrap_err();
+            assert_eq!(error.to_string(), "piece is 7, expected another");
+        }
+    }
+
+    #[test]
+    fn a_caller_whom_nobody_helps_does_everything() {
+        let (network, size) = (network(), [64, 40]);
+        let binding = binding(&network, size);
+        let images = images(3, size);
+        let expected = expected(&binding, &images);
+        let mut team = team(&binding, 3, (4, 2), Box::new(|_| Ok(())));
+        // Threads that ended claim nothing.
+        team.common.stop.store(true, Ordering::Release);
+        while !team.threads.iter().all(JoinHandle::is_finished) {
+            team.threads.iter().for_each(|thread| thread.thread().unpark());
+            std::thread::yield_now();
+        }
+        for _ in 0..3 {
+            team.run(&inputs(&images), Clock(&[])).unwrap();
+            assert!(bits(team.outputs()) == expected);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The hand-over between threads that share an image, model-checked: loom runs it in every order that two
+//! threads' atomics allow, with so many preemptions.
+//!
+//! The claims are the library's own. The memory is a model of a stage: each piece has its rows, and the
+//! edge rows that it computes for the next unit, in one of two buffers by turns. Loom reports whoever reads
+//! or writes what another thread may be writing.
+//!
+//! `cargo test --release`, in this folder.
+#![cfg(test)]
+#![allow(missing_docs)]
+
+#[path = "../../../src/session/arena/claims.rs"]
+mod claims;
+
+mod sync {
+    pub use loom::sync::atomic::{AtomicUsize, Ordering};
+}
+
+use claims::{Attempt, Claims, Epoch, neighbours};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use std::ops::Range;
+use std::panic::catch_unwind;
+
+const PIECES: usize = 2;
+/// Of stride 1, after a stage's unit 0.
+const UNITS: usize = 3;
+
+/// A variant of the protocol.
+#[derive(Clone, Copy)]
+struct Protocol {
+    /// The pieces of a phase that a piece of the next unit needs.
+    needs: fn(usize, usize) -> Range<usize>,
+    /// Buffers of edge rows.
+    buffers: usize,
+}
+
+const RIGHT: Protocol = Protocol { needs: neighbours, buffers: 2 };
+
+/// Pieces and the memory that they work in. Values tell which unit of which image wrote them last.
+struct Stage {
+    protocol: Protocol,
+    claims: Claims,
+    rows: Vec<UnsafeCell<usize>>,
+    /// By buffer and piece.
+    edges: Vec<UnsafeCell<usize>>,
+}
+
+impl Stage {
+    fn new(protocol: Protocol) -> Stage {
+        let all = |phase: usize| phase * PIECES..(phase + 1) * PIECES;
+        let mut phases = vec![vec![0..0; PIECES]];
+        for unit in 1..=UNITS {
+            let before = all(unit - 1).start;
+            let needs = |piece| {
+                let needs = (protocol.needs)(piece, PIECES);
+                before + needs.start..before + needs.end
+            };
+            phases.push((0..PIECES).map(needs).collect());
+        }
+        // A layer that reads all rows.
+        phases.push(vec![all(UNITS)]);
+        let cells = |count| (0..count).map(|_| UnsafeCell::new(0)).collect();
+        let claims = Claims::new(&phases);
+        Stage { protocol, claims, rows: cells(PIECES), edges: cells(2 * PIECES) }
+    }
+
+    fn edges(&self, unit: usize, piece: usize) -> &UnsafeCell<usize> {
+        &self.edges[unit % self.protocol.buffers * PIECES + piece]
+    }
+
+    fn read(cell: &UnsafeCell<usize>, expected: usize) {
+        let found = cell.with(|value| unsafe { *value });
+        assert_eq!(found, expected, "a value of another time");
+    }
+
+    fn write(cell: &UnsafeCell<usize>, value: usize) {
+        cell.with_mut(|cell| unsafe { *cell = value });
+    }
+
+    /// What a piece of the image number `image` does.
+    fn run(&self, piece: usize, image: usize) {
+        let (unit, piece) = (piece / PIECES, piece % PIECES);
+        let time = |unit: usize| image * 100 + unit;
+        if unit > UNITS {
+            self.rows.iter().for_each(|rows| Stage::read(rows, time(UNITS)));
+            return;
+        }
+        if unit > 0 {
+            for piece in neighbours(piece, PIECES) {
+                Stage::read(self.edges(unit, piece), time(unit - 1));
+            }
+            Stage::read(&self.rows[piece], time(unit - 1));
+        }
+        Stage::write(&self.rows[piece], time(unit));
+        if unit < UNITS {
+            Stage::write(self.edges(unit + 1, piece), time(unit));
+        }
+    }
+
+    fn walk(&self, worker: usize, epoch: Epoch, image: impl Fn() -> usize) {
+        let attempt = |piece: usize| match self.claims.claim(piece, epoch) {
+            Ok(()) => {
+                self.run(piece, image());
+                self.claims.finish(piece, epoch);
+                Attempt::Done
+            }
+            Err(reason) => reason,
+        };
+        self.claims.walk((worker, 2), attempt, |_| loom::thread::yield_now());
+    }
+}
+
+/// A caller and a helper work on so many images.
+fn check(protocol: Protocol, images: usize, preemptions: usize) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model.check(move || {
+        let stage = Arc::new((Stage::new(protocol), UnsafeCell::new(0)));
+        let shared = Arc::clone(&stage);
+        // It looks for work as often as there are images, and may come late to any.
+        let helper = loom::thread::spawn(move || {
+            let (stage, job) = &*shared;
+            let mut seen = stage.claims.current();
+            for _ in 0..images {
+                let epoch = stage.claims.current();
+                if epoch != seen {
+                    seen = epoch;
+                }
+                stage.walk(1, epoch, || job.with(|image| unsafe { *image }));
+            }
+        });
+        let (stage, job) = &*stage;
+        for image in 1..=images {
+            Stage::write(job, image);
+            let epoch = stage.claims.open();
+            stage.walk(0, epoch, || job.with(|image| unsafe { *image }));
+            stage.claims.close(epoch, |_| loom::thread::yield_now());
+        }
+        helper.join().unwrap();
+    });
+}
+
+fn fails(protocol: Protocol) -> bool {
+    catch_unwind(|| check(protocol, 1, 3)).is_err()
+}
+
+#[test]
+fn one_image_is_right() {
+    check(RIGHT, 1, 3);
+}
+
+#[test]
+fn a_helper_may_be_late() {
+    check(RIGHT, 2, 2);
+}
+
+/// As with a barrier at the unit's end alone: a unit begins when its own piece is done.
+#[test]
+fn own_pieces_are_not_enough() {
+    assert!(fails(Protocol { needs: |piece, _| piece..piece + 1, ..RIGHT }));
+}
+
+#[test]
+fn one_buffer_of_edges_is_not_enough() {
+    assert!(fails(Protocol { buffers: 1, ..RIGHT }));
+}
