@@ -32,11 +32,6 @@ impl Times {
         Ok(Times::new(seconds))
     }
 
-    pub fn extend(&mut self, other: Times) {
-        let all = self.0.iter().chain(&other.0).copied().collect();
-        *self = Times::new(all);
-    }
-
     pub fn len(&self) -> usize {
         self.0.len()
     }
