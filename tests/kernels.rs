@@ -451,6 +451,65 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn parts_make_the_whole(
+        seed: u64, rows in 1usize..9, inputs in 1usize..70, outputs in 1usize..150,
+    ) {
+        let mut random = Random(seed);
+        let (weights, bias) = (random.floats(inputs * outputs), random.floats(outputs));
+        let input = Columns::new(rows, random.ranges(inputs));
+        let input = input.fill(&random.floats(rows * inputs));
+        let operations =
+            [Operation::Pointwise, Operation::PointwiseMean, Operation::FullyConnected];
+        for kernel in operations.into_iter().flat_map(kernels) {
+            let layout = kernel.layout().unwrap();
+            let matrix = Arc::new(Matrix::new(layout, inputs, outputs, &weights, &bias).unwrap());
+            // Of the whole, and then of a part of it, relative to the part.
+            let run = |within: &Range<usize>, part: Range<usize>, columns| {
+                let (input, matrix) = (input.view(), Arc::clone(&matrix));
+                let rows = if kernel.operation() == Operation::PointwiseMean { 1 } else { rows };
+                Columns::new(rows, columns).written(|out| match kernel.operation() {
+                    Operation::PointwiseMean => {
+                        let op = PointwiseMean::with_kernel(kernel, matrix, true).unwrap();
+                        let op = op.part(within.clone()).unwrap().part(part.clone()).unwrap();
+                        op.run(&input, rows, out).unwrap();
+                    }
+                    Operation::FullyConnected => {
+                        let op = FullyConnected::with_kernel(kernel, matrix).unwrap();
+                        let op = op.part(within.clone()).unwrap().part(part.clone()).unwrap();
+                        op.run(&input, out).unwrap();
+                    }
+                    _ => {
+                        let op = Pointwise::with_kernel(kernel, matrix, true).unwrap();
+                        let op = op.part(within.clone()).unwrap().part(part.clone()).unwrap();
+                        op.run(&input, out).unwrap();
+                    }
+                })
+            };
+            let all = 0..outputs;
+            let whole = run(&all, all.clone(), random.ranges(outputs));
+            let granule = if let Layout::Panels { width } = layout { width } else { 1 };
+            let mut cuts = [0; 3].map(|_| random.below(1 + outputs / granule) * granule);
+            cuts.sort_unstable();
+            let first = cuts[0].min((outputs - 1) / granule * granule);
+            for part in [0..cuts[0], cuts[0]..cuts[1], cuts[1]..cuts[2], cuts[2]..outputs] {
+                let columns = random.ranges(part.len().max(1));
+                if part.is_empty() {
+                    continue;
+                }
+                // Either way the same outputs.
+                let (within, relative) = match part.start < first {
+                    true => (all.clone(), part.clone()),
+                    false => (first..outputs, part.start - first..part.end - first),
+                };
+                let found = run(&within, relative, columns);
+                let expected = whole.chunks(outputs).flat_map(|row| &row[part.clone()]).copied();
+                let expected: Vec<f32> = expected.collect();
+                assert_eq!(bits(&found), bits(&expected), "{}, {part:?}", kernel.name());
+            }
+        }
+    }
 }
 
 #[test]
@@ -489,6 +548,26 @@ fn what_does_not_fit_is_refused_by_name() {
     );
     let panels = kernels(Operation::Pointwise)[1];
     assert!(Pointwise::with_kernel(panels, matrix(), false).is_err());
+
+    let panels = kernels(Operation::Pointwise).into_iter();
+    let panels = panels.filter_map(|kernel| match kernel.layout() {
+        Some(Layout::Panels { width }) => Some((kernel, width)),
+        _ => None,
+    });
+    for (kernel, width) in panels {
+        let outputs = 2 * width + 1;
+        let layout = kernel.layout().unwrap();
+        let (weights, bias) = (vec![0.0; outputs], vec![0.0; outputs]);
+        let matrix = Arc::new(Matrix::new(layout, 1, outputs, &weights, &bias).unwrap());
+        let op = Pointwise::with_kernel(kernel, matrix, false).unwrap();
+        for part in [1..width, 0..width - 1, 0..0, 2 * width..outputs + 1, width..usize::MAX] {
+            let error = op.part(part.clone()).unwrap_err().to_string();
+            let expected = format!(
+                "part of the outputs is {part:?}, expected whole panels of {width} of 0..{outputs}"
+            );
+            assert_eq!(error, expected);
+        }
+    }
 
     let taps = Arc::new(Taps::stem(2, &[0.0; 54], &[0.0; 2]).unwrap());
     let depthwise = kernels(Operation::Depthwise { stride: 1 })[0];

@@ -242,3 +242,61 @@ impl Split {
         Split { phases, features, logits, shared: stack.end, own: own.most }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_even_and_whole_granules() {
+        for total in 1..70 {
+            for granule in [1, 3, 16] {
+                for most in 1..20 {
+                    let parts = even(total, granule, most);
+                    let case = format!("{total}, {granule}, {most}: {parts:?}");
+                    assert_eq!(parts.len(), most.min(total.div_ceil(granule)), "{case}");
+                    assert_eq!((parts[0].start, parts[parts.len() - 1].end), (0, total), "{case}");
+                    assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start), "{case}");
+                    assert!(parts.iter().all(|part| part.start % granule == 0), "{case}");
+                    let granules = |part: &Range<usize>| part.len().div_ceil(granule);
+                    let (least, largest) =
+                        (parts.iter().map(granules).min(), parts.iter().map(granules).max());
+                    assert!(least >= Some(1) && largest <= least.map(|n| n + 1), "{case}");
+                }
+            }
+        }
+    }
+
+    /// What a piece reads of a neighbour is what this one writes, and in the next unit it lies elsewhere.
+    #[test]
+    fn edges_meet_their_neighbours() {
+        for (rows, count) in [(1, 1), (2, 2), (5, 2), (7, 4), (7, 7), (28, 3)] {
+            let pieces = even(rows, 1, count);
+            let (row, offset) = (18, 160);
+            let memory = Region { offset, len: Edges::len(count, row) };
+            let edges = Edges { pieces: &pieces, row, memory };
+            let written: Vec<Vec<_>> = (1..4)
+                .map(|unit| (0..count).flat_map(|piece| edges.of(unit, piece)).collect())
+                .collect();
+            for (unit, written) in (1..).zip(&written) {
+                for piece in 0..count {
+                    let beside = edges.beside(unit, piece);
+                    assert!(beside.iter().all(|edge| written.contains(edge)));
+                    let (above, below) = (pieces[piece].start.wrapping_sub(1), pieces[piece].end);
+                    let expected = [above, below].into_iter().filter(|&y| y < rows);
+                    assert!(beside.iter().map(|edge| edge.row).eq(expected), "{rows}, {count}");
+                }
+                assert!(written.iter().all(|edge| edge.region.end() <= memory.end()));
+            }
+            // Rows of one unit and of the next do not meet; those of the one after lie where the first lay.
+            let both: Vec<_> = written[0].iter().chain(&written[1]).collect();
+            for (i, a) in both.iter().enumerate() {
+                let apart = |b: &&EdgeRow| {
+                    a.region.end() <= b.region.offset || b.region.end() <= a.region.offset
+                };
+                assert!(both[..i].iter().all(apart), "{rows}, {count}");
+            }
+            assert_eq!(written[0], written[2]);
+        }
+    }
+}
