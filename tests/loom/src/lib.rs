@@ -5,7 +5,7 @@
 //! edge rows that it computes for the next unit, in one of two buffers by turns. Loom reports whoever reads
 //! or writes what another thread may be writing.
 //!
-//! `cargo test --release`, in this folder.
+//! `cargo test --release`, in this folder; half a minute.
 #![cfg(test)]
 #![allow(missing_docs)]
 
@@ -23,8 +23,6 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 const PIECES: usize = 2;
-/// Of stride 1, after a stage's unit 0.
-const UNITS: usize = 2;
 
 /// A variant of the protocol.
 #[derive(Clone, Copy)]
@@ -42,6 +40,8 @@ const RIGHT: Protocol = Protocol { needs: neighbours, buffers: 2, in_place: fals
 /// Pieces and the memory that they work in. Values tell which unit of which image wrote them last.
 struct Stage {
     protocol: Protocol,
+    /// Of stride 1, after unit 0.
+    units: usize,
     claims: Claims,
     rows: Vec<UnsafeCell<usize>>,
     /// By buffer and piece.
@@ -49,10 +49,10 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(protocol: Protocol) -> Stage {
+    fn new(protocol: Protocol, units: usize) -> Stage {
         let all = |phase: usize| phase * PIECES..(phase + 1) * PIECES;
         let mut phases = vec![vec![0..0; PIECES]];
-        for unit in 1..=UNITS {
+        for unit in 1..=units {
             let before = all(unit - 1).start;
             let needs = |piece| {
                 let needs = (protocol.needs)(piece, PIECES);
@@ -61,10 +61,10 @@ impl Stage {
             phases.push((0..PIECES).map(needs).collect());
         }
         // A layer that reads all rows.
-        phases.push(vec![all(UNITS)]);
+        phases.push(vec![all(units)]);
         let cells = |count| (0..count).map(|_| UnsafeCell::new(0)).collect();
         let claims = Claims::new(&phases);
-        Stage { protocol, claims, rows: cells(PIECES), edges: cells(2 * PIECES) }
+        Stage { protocol, units, claims, rows: cells(PIECES), edges: cells(2 * PIECES) }
     }
 
     fn edges(&self, unit: usize, piece: usize) -> &UnsafeCell<usize> {
@@ -84,8 +84,8 @@ impl Stage {
     fn run(&self, piece: usize, image: usize) {
         let (unit, piece) = (piece / PIECES, piece % PIECES);
         let time = |unit: usize| image * 100 + unit;
-        if unit > UNITS {
-            self.rows.iter().for_each(|rows| Stage::read(rows, time(UNITS)));
+        if unit > self.units {
+            self.rows.iter().for_each(|rows| Stage::read(rows, time(self.units)));
             return;
         }
         if unit > 0 {
@@ -99,7 +99,7 @@ impl Stage {
             Stage::read(&self.rows[piece], time(unit - 1));
         }
         Stage::write(&self.rows[piece], time(unit));
-        if unit < UNITS {
+        if unit < self.units {
             Stage::write(self.edges(unit + 1, piece), time(unit));
         }
     }
@@ -117,12 +117,12 @@ impl Stage {
     }
 }
 
-/// A caller and a helper work on so many images.
-fn check(protocol: Protocol, images: usize, preemptions: usize) {
+/// A caller and a helper work on so many images of so many units.
+fn check(protocol: Protocol, [images, units]: [usize; 2], preemptions: usize) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);
     model.check(move || {
-        let stage = Arc::new((Stage::new(protocol), UnsafeCell::new(0)));
+        let stage = Arc::new((Stage::new(protocol, units), UnsafeCell::new(0)));
         let (shared, none) = (Arc::clone(&stage), stage.0.claims.current());
         // It looks for work as often as there are images, and may come late to any.
         let helper = loom::thread::spawn(move || {
@@ -147,7 +147,7 @@ fn check(protocol: Protocol, images: usize, preemptions: usize) {
 
 /// Whether some order makes a piece read what is being written or was not meant for it.
 fn violated(protocol: Protocol) -> bool {
-    let Err(panic) = catch_unwind(|| check(protocol, 1, 2)) else { return false };
+    let Err(panic) = catch_unwind(|| check(protocol, [1, 2], 2)) else { return false };
     let message = match panic.downcast::<String>() {
         Ok(message) => *message,
         Err(panic) => (*panic.downcast::<&str>().unwrap()).to_owned(),
@@ -159,12 +159,17 @@ fn violated(protocol: Protocol) -> bool {
 
 #[test]
 fn one_image_is_right() {
-    check(RIGHT, 1, 2);
+    check(RIGHT, [1, 2], 2);
 }
 
 #[test]
 fn a_helper_may_be_late() {
-    check(RIGHT, 2, 1);
+    check(RIGHT, [2, 0], 3);
+}
+
+#[test]
+fn buffers_are_used_again() {
+    check(RIGHT, [2, 1], 1);
 }
 
 #[test]
