@@ -119,6 +119,17 @@ fn the_number_of_threads_is_true() {
 }
 
 #[test]
+fn a_profile_has_every_layer() {
+    let network = Network::new(common::model(&Architecture::X0_5)).unwrap();
+    let size = (64, 48);
+    let image = &images(1, size)[0];
+    let of = |threads| session(&network, size, 1, threads).profile(Input::Nchw(image)).unwrap();
+    let (one, two) = (of(1), of(2));
+    assert_eq!(two.layers.len(), one.layers.len());
+    assert!(two.layers.iter().all(|&time| time > Duration::ZERO), "{two:?}");
+}
+
+#[test]
 fn sessions_end_while_their_threads_sleep_work_or_begin() {
     let size = (32, 32);
     let network = Network::new(common::model(&Architecture::X0_5)).unwrap();
@@ -126,11 +137,13 @@ fn sessions_end_while_their_threads_sleep_work_or_begin() {
     let expected = run(&mut session(&network, size, 1, 1), &images);
     for round in 0..60 {
         let mut session = session(&network, size, 1, 3);
-        if round % 3 > 0 {
+        if round % 4 > 0 {
             assert_eq!(run(&mut session, &images), expected);
         }
-        if round % 3 > 1 {
-            std::thread::sleep(Duration::from_millis(2));
+        if round % 4 > 1 {
+            std::thread::sleep(Duration::from_millis(2)); // they sleep
+        }
+        if round % 4 > 2 {
             assert_eq!(run(&mut session, &images), expected);
         }
     }

@@ -32,11 +32,11 @@ const MAX_PIXELS: usize = 1 << 26;
 
 /// How many threads a session works with, the caller's among them; at least 1.
 ///
-/// One image is split among them; of several in a run, each thread takes whole ones first. Results are the
-/// same. The other threads are made with the session and sleep between runs.
+/// One image is split among them; of several in a run, each thread takes whole ones first. Results have the
+/// same bits. The other threads are made with the session, sleep between runs, and end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// So many, but not more than this process may use cores.
+    /// So many, but not more than the cores that this process may use.
     AtMost(usize),
     /// So many, whatever the machine has.
     Exactly(usize),
@@ -69,7 +69,8 @@ pub struct SessionOptions {
     pub input_size: Option<(usize, usize)>,
     /// Most images in a run; by default 1.
     pub batch: Option<usize>,
-    /// How many threads to use; by default 1.
+    /// How many threads to use; by default 1. [`Session::threads`] tells how many there are: fewer
+    /// where the work has not so many parts, and one where activations are kept.
     pub threads: Threads,
     /// Which kernels to use; by default those that the network was packed for.
     pub cpu: Option<Cpu>,

@@ -114,10 +114,10 @@ fn work(
         let solo = solo.as_deref_mut();
         let run = || {
             #[cfg(test)]
-            common.meet(tests::Moment { done: false, worker: number, piece })?;
+            common.meet(tests::Moment::Claimed { worker: number })?;
             work.run(lease, job, solo)?;
             #[cfg(test)]
-            common.meet(tests::Moment { done: true, worker: number, piece })?;
+            common.meet(tests::Moment::Finished { piece })?;
             Ok(())
         };
         match catch_unwind(AssertUnwindSafe(run)) {
@@ -149,6 +149,8 @@ fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, commo
         if worked {
             (idle_since, waits) = (Instant::now(), 0);
         } else if waits % 64 == 63 && idle_since.elapsed() > ACTIVE {
+            #[cfg(test)]
+            let _ = common.meet(tests::Moment::Sleeps);
             std::thread::park();
             (idle_since, waits) = (Instant::now(), 0);
         } else {
@@ -282,6 +284,8 @@ impl Team {
         let workers = self.threads();
         let Team { caller, common, threads, solo, .. } = self;
         caller.run(program, &job, |worker, run| {
+            #[cfg(test)]
+            let _ = common.meet(tests::Moment::Opened);
             threads.iter().for_each(|thread| thread.thread().unpark());
             work(worker, run, workers, solo.as_mut(), common);
         });
@@ -328,12 +332,20 @@ mod tests {
     use std::sync::atomic::AtomicU64;
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    /// A hand-over: a piece was claimed, or is about to be done.
+    /// A hand-over.
     #[derive(Clone, Copy, Debug)]
-    pub(super) struct Moment {
-        pub done: bool,
-        pub worker: usize,
-        pub piece: usize,
+    pub(super) enum Moment {
+        /// An image was begun, and sleepers are about to be woken.
+        Opened,
+        /// A thread saw no image and is about to sleep.
+        Sleeps,
+        Claimed {
+            worker: usize,
+        },
+        /// It is about to be done.
+        Finished {
+            piece: usize,
+        },
     }
 
     /// What happens at every hand-over.
@@ -416,7 +428,7 @@ mod tests {
         let (start, mut round) = (Instant::now(), 0);
         while start.elapsed() < time() {
             let pick =
-                |what: u64, most: u64| (random(seed ^ random(what + 7 * round)) % most) as usize;
+                |what: u64, most: u64| (random(seed ^ random(what + 9 * round)) % most) as usize;
             let size = [1 + pick(0, 150), 1 + pick(1, 40)];
             let batch = 1 + pick(2, 6);
             let threads = (2 + pick(3, 4), 1 + pick(4, 3));
@@ -437,7 +449,9 @@ mod tests {
             let team = Team::with(&binding, batch, Bands::Auto, threads, common).unwrap();
             if let Some(mut team) = team {
                 let expected = expected(&binding, &images);
-                for _ in 0..4 {
+                for rest in 0..4 {
+                    // Sometimes so long that threads sleep.
+                    std::thread::sleep(Duration::from_micros(pick(5 + rest, 200) as u64));
                     team.run(&inputs(&images), Clock(&[])).unwrap();
                     let found = bits(team.outputs());
                     assert!(found == expected, "seed {seed}, {size:?}, {batch}, {threads:?}");
@@ -450,10 +464,11 @@ mod tests {
 
     /// Slows down all threads but one, so that this one meets pieces.
     fn wait_for(worker: usize, moment: Moment) -> bool {
-        if !moment.done && moment.worker != worker {
+        let Moment::Claimed { worker: found } = moment else { return false };
+        if found != worker {
             std::thread::sleep(Duration::from_millis(1));
         }
-        !moment.done && moment.worker == worker
+        found == worker
     }
 
     #[test]
@@ -498,13 +513,38 @@ mod tests {
     }
 
     #[test]
+    fn threads_may_all_panic_at_once() {
+        let (network, size) = (network(), [64, 40]);
+        let binding = binding(&network, size);
+        let images = images(1, size);
+        let expected = expected(&binding, &images);
+        let armed = Arc::new(AtomicBool::new(true));
+        let fires = Arc::clone(&armed);
+        let hook = move |moment| match moment {
+            Moment::Claimed { .. } if fires.load(Ordering::Relaxed) => panic!("all fell"),
+            _ => Ok(()),
+        };
+        let mut team = team(&binding, 1, (3, 1), Box::new(hook));
+        let run = |team: &mut Team| {
+            catch_unwind(AssertUnwindSafe(|| team.run(&inputs(&images), Clock(&[])).unwrap()))
+        };
+        for _ in 0..20 {
+            let panic = run(&mut team).unwrap_err();
+            assert_eq!(*panic.downcast_ref::<&str>().unwrap(), "all fell");
+        }
+        armed.store(false, Ordering::Relaxed);
+        run(&mut team).unwrap();
+        assert!(bits(team.outputs()) == expected);
+    }
+
+    #[test]
     fn an_error_reaches_the_caller() {
         let (network, size) = (network(), [64, 40]);
         let binding = binding(&network, size);
         let images = images(1, size);
-        let hook = |moment: Moment| match moment.done && moment.piece == 7 {
-            true => Err(Error::argument("piece", 7, "another")),
-            false => Ok(()),
+        let hook = |moment: Moment| match moment {
+            Moment::Finished { piece: 7 } => Err(Error::argument("piece", 7, "another")),
+            _ => Ok(()),
         };
         let mut team = team(&binding, 1, (2, 1), Box::new(hook));
         for _ in 0..20 {

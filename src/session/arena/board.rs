@@ -17,8 +17,12 @@ struct Piece<T> {
 /// What the caller passed for the image that is worked on.
 struct JobSlot(UnsafeCell<Option<Job<'static>>>);
 
-// SAFETY: it is written while nobody has a claim, and read by those who have one.
+// SAFETY: it is written while nobody has a claim, and read by those who have one. What it holds is `Sync`.
 unsafe impl Sync for JobSlot {}
+const _: fn(&Job<'static>) = {
+    fn assert_sync(_: &impl Sync) {}
+    |job| assert_sync(job)
+};
 
 /// A phase: what its pieces need of the phase before, and the pieces with their areas.
 type PhaseOf<T> = (Needs, Vec<(T, Vec<Area>)>);
