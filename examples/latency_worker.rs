@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The input is one square image, normalised, as raw little-endian f32 in NCHW order; its side follows
-//! from the file's length. The program prints `{"load_ms":..,"threads":..}` when it is ready and then answers one
-//! request a line:
+//! from the file's length. The program prints `{"load_ms":..,"threads":..}` when it is ready and then
+//! answers one request a line:
 //!
 //! - `run N [CAP]` times N inferences, or as many as fit into CAP milliseconds. The answer's `t` lists
 //!   wall times and `c` the process's CPU times, both in nanoseconds; `cpu` and `wall` are seconds in all.

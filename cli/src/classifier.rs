@@ -33,7 +33,8 @@ impl Classifier {
         })
     }
 
-    /// One for each thread, but not more than pictures.
+    /// One for each thread, but not more than pictures. Pictures are spread over threads and not split:
+    /// each session works on its caller's alone.
     pub fn several(
         network: &Network,
         asked: Option<NonZeroUsize>,

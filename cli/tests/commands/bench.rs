@@ -25,6 +25,17 @@ fn threads_are_no_more_than_there_are() {
     assert!((most.min(2)..=most).contains(&threads), "{threads} of {most}");
     let table = run(arguments).success();
     assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(run(["bench", "--threads", "0"]).error().contains("--threads"));
+}
+
+#[test]
+fn rests_are_not_counted() {
+    let model = tiny_model(&folder("bench_rest"), 3);
+    let arguments = ["bench", "--weights", text(&model), "--size", "8", "--threads", "2"];
+    let report =
+        run(arguments.into_iter().chain(["--time", "1", "--rest", "200", "--json"])).json();
+    assert_eq!(report["images"], 3);
+    assert!(report["min_ms"].as_f64().unwrap() < 200.0, "{report}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn help_names_every_argument() {
                 "--size <",
                 "--input <",
                 "--batch <",
+                "--rest <",
                 "--kernels",
                 "--time <",
                 "--json",
