@@ -279,10 +279,10 @@ mod tests {
                 .map(|unit| (0..count).flat_map(|piece| edges.of(unit, piece)).collect())
                 .collect();
             for (unit, written) in (1..).zip(&written) {
-                for piece in 0..count {
+                for (piece, of_piece) in pieces.iter().enumerate() {
                     let beside = edges.beside(unit, piece);
                     assert!(beside.iter().all(|edge| written.contains(edge)));
-                    let (above, below) = (pieces[piece].start.wrapping_sub(1), pieces[piece].end);
+                    let (above, below) = (of_piece.start.wrapping_sub(1), of_piece.end);
                     let expected = [above, below].into_iter().filter(|&y| y < rows);
                     assert!(beside.iter().map(|edge| edge.row).eq(expected), "{rows}, {count}");
                 }

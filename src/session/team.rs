@@ -32,7 +32,7 @@ const WHOLE: usize = 1;
 
 /// What a piece is.
 enum Work {
-    Step(BoundStep),
+    Step(Box<BoundStep>),
     /// So many whole images, from this one on.
     Images {
         first: usize,
@@ -211,7 +211,7 @@ impl Team {
         for phase in std::mem::take(&mut split.phases) {
             let piece = |step: Step| {
                 let areas = step.areas();
-                Ok((Work::Step(binding.step(step)?), areas))
+                Ok((Work::Step(Box::new(binding.step(step)?)), areas))
             };
             let pieces = phase.pieces.into_iter().map(piece);
             phases.push((phase.needs, pieces.collect::<Result<Vec<_>, Error>>()?));
