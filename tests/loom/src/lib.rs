@@ -5,7 +5,7 @@
 //! edge rows that it computes for the next unit, in one of two buffers by turns. Loom reports whoever reads
 //! or writes what another thread may be writing.
 //!
-//! `cargo test --release`, in this folder; half a minute.
+//! `cargo test --release`, in this folder: under a minute.
 #![cfg(test)]
 #![allow(missing_docs)]
 
