@@ -474,7 +474,7 @@ mod tests {
             let plan = Plan::new(architecture);
             4 * Schedule::new(architecture, &plan, [224, 224], 1, Bands::Auto).arena
         };
-        assert!(bytes(&Architecture::X1_0) < 460_000, "{}", bytes(&Architecture::X1_0));
+        assert!(bytes(&Architecture::X1_0) < 470_000, "{}", bytes(&Architecture::X1_0));
     }
 
     #[test]

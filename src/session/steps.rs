@@ -226,7 +226,10 @@ impl Stem {
                 };
                 match input {
                     Input::Nhwc(floats) => {
-                        in_place(&ImageRows::whole(View::dense(floats, height * width, 3)?, width)?)?;
+                        in_place(&ImageRows::whole(
+                            View::dense(floats, height * width, 3)?,
+                            width,
+                        )?)?;
                     }
                     Input::Nchw(floats) => in_place(&ImageRows::planes(floats, width)?)?,
                     Input::Pixels(picture) => {
