@@ -3,6 +3,7 @@
 mod arena;
 mod input;
 mod output;
+mod places;
 mod profile;
 mod ring;
 mod solo;

@@ -5,6 +5,7 @@
 //! image and then sleep until the next.
 
 use super::arena::{Board, Caller, Claim, Lease, Memory, Program, Run, Worker, wait};
+use super::places::{Place, Places};
 use super::profile::Clock;
 use super::solo::Solo;
 use super::steps::{BoundStep, Job};
@@ -129,7 +130,14 @@ fn work(
 }
 
 /// What a thread does from the session's beginning to its end.
-fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, common: &Common) {
+fn serve(
+    mut worker: Worker<Work>,
+    workers: usize,
+    mut solo: Option<Solo>,
+    common: &Common,
+    place: &Place,
+) {
+    place.take();
     let _environment = DefaultFloatEnv::enter();
     let mut seen = [IN_PIECES, WHOLE].map(|program| worker.current(program));
     let (mut idle_since, mut waits) = (Instant::now(), 0);
@@ -165,6 +173,7 @@ pub(super) struct Team {
     caller: Caller<Work>,
     common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
+    places: Places,
     /// The caller's memory for whole images, where runs may have so many that all threads get some.
     solo: Option<Solo>,
     /// Whole images in a piece.
@@ -244,6 +253,7 @@ impl Team {
             caller,
             common: Arc::new(common),
             threads: Vec::with_capacity(threads - 1),
+            places: Places::default(),
             solo: solo_of_caller,
             group,
             features: split.features,
@@ -252,10 +262,11 @@ impl Team {
         };
         for worker in workers {
             let (solo, common) = (solo()?, Arc::clone(&team.common));
+            let place = team.places.add();
             let name = format!("shufflenet {}", worker.number());
             let thread = std::thread::Builder::new().name(name);
             // Those that were made end with the team.
-            let thread = thread.spawn(move || serve(worker, threads, solo, &common));
+            let thread = thread.spawn(move || serve(worker, threads, solo, &common, &place));
             team.threads.push(thread.map_err(|error| {
                 Error::argument("threads", threads, format!("as many as can be made: {error}"))
             })?);
@@ -282,7 +293,8 @@ impl Team {
 
     fn run_program(&mut self, program: usize, job: Job<'_>) -> Result<(), Error> {
         let workers = self.threads();
-        let Team { caller, common, threads, solo, .. } = self;
+        let Team { caller, common, threads, places, solo, .. } = self;
+        places.clear();
         caller.run(program, &job, |worker, run| {
             #[cfg(test)]
             let _ = common.meet(tests::Moment::Opened);
