@@ -152,6 +152,7 @@ impl<'a> View<'a> {
     ///
     /// # Safety
     /// For `'a`, the columns in the ranges may be read, and nothing writes to them.
+    #[inline(always)]
     pub(crate) unsafe fn from_raw(
         data: *const f32,
         len: usize,
@@ -266,6 +267,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// # Safety
     /// For `'a`, the columns in the ranges may be written, and nothing else reads or writes them.
+    #[inline(always)]
     pub(crate) unsafe fn from_raw(
         data: *mut f32,
         len: usize,

@@ -25,6 +25,7 @@ impl Ring {
     }
 
     /// The image whose first row is row `first`, of that height, in a view of all that it holds.
+    #[inline(always)]
     pub fn image<'a>(
         self,
         view: View<'a>,

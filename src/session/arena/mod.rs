@@ -101,9 +101,11 @@ impl Found<'_> {
     }
 }
 
+/// Inlined, so that views are made where they are used and not copied there.
 impl<'a> Lease<'a> {
     /// # Panics
     /// If the step has no such part, which is a bug of the step.
+    #[inline(always)]
     fn find(&self, (index, rows): Part) -> Found<'a> {
         let areas: &'a [Area] = self.areas;
         let area = &areas[index];
@@ -124,6 +126,7 @@ impl<'a> Lease<'a> {
     }
 
     /// A part to write, and a check that none that is read meets it.
+    #[inline(always)]
     fn find_output(&self, part: Part, inputs: &[&Found<'_>]) -> Found<'a> {
         let output = self.find(part);
         assert!(output.area.write, "an area to read is written");
@@ -133,6 +136,7 @@ impl<'a> Lease<'a> {
 
     /// # Safety
     /// Nothing writes to the part while the view lives.
+    #[inline(always)]
     unsafe fn view(&self, found: &Found<'a>) -> Result<View<'_>, Error> {
         let (area, len) = (found.area, found.floats.len());
         // SAFETY: the floats lie inside the memory; nothing else writes to the lease's areas, and the
@@ -145,6 +149,7 @@ impl<'a> Lease<'a> {
 
     /// # Safety
     /// Nothing else touches the part while the view lives.
+    #[inline(always)]
     unsafe fn view_mut(&self, found: &Found<'a>) -> Result<ViewMut<'_>, Error> {
         let (area, len) = (found.area, found.floats.len());
         // SAFETY: the floats lie inside the memory; nothing else touches what the lease writes, and the
@@ -159,6 +164,7 @@ impl<'a> Lease<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline(always)]
     pub fn output(&mut self, output: Part) -> Result<ViewMut<'_>, Error> {
         let output = self.find_output(output, &[]);
         // SAFETY: the lease is borrowed mutably, so that it has no other view.
@@ -169,6 +175,7 @@ impl<'a> Lease<'a> {
     ///
     /// # Errors
     /// As for [`View::new`].
+    #[inline(always)]
     pub fn pair(&mut self, input: Part, output: Part) -> Result<(View<'_>, ViewMut<'_>), Error> {
         let input = self.find(input);
         let output = self.find_output(output, &[&input]);
