@@ -72,7 +72,10 @@ mod linux {
             if self.clear == Some(cpu) || cpu >= CpuSet::MAX_CPU {
                 return;
             }
-            let all = self.others.iter_mut().fold(true, |all, other| other.avoid(cpu) && all);
+            let mut all = true;
+            for other in &mut self.others {
+                all &= other.avoid(cpu);
+            }
             self.clear = all.then_some(cpu);
         }
     }
