@@ -34,7 +34,8 @@ const MAX_PIXELS: usize = 1 << 26;
 /// How many threads a session works with, the caller's among them; at least 1.
 ///
 /// One image is split among them; of several in a run, each thread takes whole ones first. Results have the
-/// same bits. The other threads are made with the session, sleep between runs, and end with it.
+/// same bits. The other threads are made with the session, sleep between runs, and end with it. On Linux and
+/// Android a run keeps them off the CPU that its caller is on, unless that is the only one that they may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// So many, but not more than the cores that this process may use.
