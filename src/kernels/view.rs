@@ -117,8 +117,8 @@ impl<'a> View<'a> {
         stride: usize,
         ranges: &'a [ColumnRange],
     ) -> Result<View<'a>, Error> {
-        let shape = Shape::new(data.len(), rows, stride, Ranges::Many(ranges))?;
-        Ok(View { data: data.as_ptr(), shape, lifetime: PhantomData })
+        // SAFETY: the borrow promises it.
+        unsafe { View::from_raw(data.as_ptr(), data.len(), rows, stride, ranges) }
     }
 
     /// The first `columns` columns of rows that are `stride` elements apart.
@@ -232,8 +232,8 @@ impl<'a> ViewMut<'a> {
         stride: usize,
         ranges: &'a [ColumnRange],
     ) -> Result<ViewMut<'a>, Error> {
-        let shape = Shape::new(data.len(), rows, stride, Ranges::Many(ranges))?;
-        Ok(ViewMut { data: data.as_mut_ptr(), shape, lifetime: PhantomData })
+        // SAFETY: the borrow promises it.
+        unsafe { ViewMut::from_raw(data.as_mut_ptr(), data.len(), rows, stride, ranges) }
     }
 
     /// As [`View::strided`].

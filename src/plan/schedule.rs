@@ -76,6 +76,16 @@ pub(super) fn aligned(len: usize) -> usize {
     len.saturating_add(15) & !15
 }
 
+/// The size of what a layer of stride 2 makes.
+pub(super) fn halved([height, width]: [usize; 2]) -> [usize; 2] {
+    [height.div_ceil(2), width.div_ceil(2)]
+}
+
+/// Height and width of the image, of the stem convolution's output and of the pool's.
+pub(super) fn stem_sizes(image: [usize; 2]) -> [[usize; 2]; 3] {
+    [image, halved(image), halved(halved(image))]
+}
+
 /// A size in floats. Absurd ones saturate, so that the arena is refused as too large.
 pub(super) fn volume<const N: usize>(sizes: [usize; N]) -> usize {
     sizes.into_iter().fold(1, usize::saturating_mul)
@@ -252,10 +262,7 @@ impl Schedule {
         images: usize,
         bands: Bands,
     ) -> Schedule {
-        let halved = |[h, w]: [usize; 2]| [h.div_ceil(2), w.div_ceil(2)];
-        let image = [height, width];
-        let conv = halved(image);
-        let pool = halved(conv);
+        let [image, conv, pool] = stem_sizes([height, width]);
 
         // Buffers: the pool's output, then the stages'.
         let channels = architecture.stem_channels;

@@ -2,7 +2,8 @@
 
 use super::Plan;
 use super::schedule::{
-    Bands, LARGEST, Stack, aligned, downsample_scratch, stem_scratch, unit_scratch, volume,
+    Bands, LARGEST, Stack, aligned, downsample_scratch, halved, stem_scratch, stem_sizes,
+    unit_scratch, volume,
 };
 use super::step::{
     ClassifyStep, Conv5Step, DownsampleStep, EdgeRow, NextEdges, Region, StemStep, Step, UnitStep,
@@ -110,10 +111,7 @@ impl Split {
         (most, granule): (usize, usize),
         bands: Bands,
     ) -> Split {
-        let halved = |[h, w]: [usize; 2]| [h.div_ceil(2), w.div_ceil(2)];
-        let image = [height, width];
-        let conv = halved(image);
-        let pool = halved(conv);
+        let [image, conv, pool] = stem_sizes([height, width]);
         let channels = architecture.stem_channels;
 
         // The pool's output and the stages' lie in two buffers by turns.

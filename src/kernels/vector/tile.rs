@@ -139,9 +139,7 @@ unsafe fn column_of_planes<V: Vector, const I: i32, const ROWS: usize, const VEC
     unsafe {
         unrolled!(3, |colour| {
             let inputs = opaque(inputs.wrapping_add(colour * colour_stride));
-            let groups = row_groups::<ROWS>(inputs, row_stride);
-            let mut quads = [V::one(groups[0], 0, 0); ROWS];
-            unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+            let quads = quads::<V, ROWS>(&row_groups::<ROWS>(inputs, row_stride), row_stride);
             // Weights of column I lie I * 3 steps on, of which the products skip I.
             let weights = weights.wrapping_add((2 * I as usize + colour) * steps.input);
             products::<V, I, ROWS, VECTORS, true>(sums, &quads, weights, steps);
@@ -161,6 +159,23 @@ fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGr
     groups
 }
 
+/// Four inputs of each row.
+///
+/// # Safety
+/// They exist, and the CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn quads<V: Vector, const ROWS: usize>(
+    groups: &RowGroups,
+    row_stride: usize,
+) -> [V::Quad; ROWS] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut quads = [V::one(groups[0], 0, 0); ROWS];
+        unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+        quads
+    }
+}
+
 /// Adds four inputs of each row times their weights; settles each sum before the next, if asked to.
 ///
 /// # Safety
@@ -175,8 +190,7 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let mut quads = [V::one(groups[0], 0, 0); ROWS];
-        unrolled!(ROWS, |row| quads[row] = V::quad(groups[row / 3], row % 3, row_stride));
+        let quads = quads::<V, ROWS>(groups, row_stride);
         products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
