@@ -33,7 +33,7 @@ pub use args::ColumnRange;
 pub(crate) use layout::{AlignedFloats, packing_room};
 pub use layout::{Layout, Matrix};
 pub use matrix_ops::{FullyConnected, Pointwise, PointwiseMean};
-pub(crate) use pixel_rows::{PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb};
+pub(crate) use pixel_rows::{NormalizeFactors, PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb};
 pub(crate) use registry::select_known;
 pub use registry::{Kernel, Operation, registry, select};
 pub use view::{View, ViewMut};

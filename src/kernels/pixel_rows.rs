@@ -1,6 +1,6 @@
-//! Rows of 8-bit pixels: colour conversion, and the two passes of a resize.
+//! Rows of 8-bit pixels: colour conversion, the two passes of a resize, and normalisation.
 //!
-//! All arithmetic is on integers, so every level gives the same bytes. The plain loops here are the
+//! All arithmetic but that of the last is on integers, so every level gives the same bytes. The plain loops here are the
 //! definition. Compilers make vectors of the vertical pass and of the swizzle; the levels bring their own of
 //! the rest.
 
@@ -46,6 +46,7 @@ type ConvertFn = unsafe fn(&YuvToRgb, YuvRow<'_>, &mut [[u8; 4]]);
 type SwizzleFn = unsafe fn(&[u8], bool, &mut [[u8; 4]]);
 type ResizeFn = unsafe fn(&[[u8; 4]], &[u32], &[u32], &mut [[u8; 3]]);
 type MixFn = unsafe fn(&[u8], &[usize], &[u32], &mut [u8]);
+type NormalizeFn = unsafe fn(&[u8], &NormalizeFactors, &mut [f32]);
 
 /// The kernels of one level. Only [`PixelRows::for_level`] gives one out, so that the CPU has the level's
 /// instructions.
@@ -57,6 +58,8 @@ pub(crate) struct PixelRows {
     pub(super) swizzle: [SwizzleFn; 2],
     pub(super) resize: ResizeFn,
     pub(super) mix: MixFn,
+    /// Where it is faster than a table.
+    pub(super) normalize: Option<NormalizeFn>,
 }
 
 impl PixelRows {
@@ -95,6 +98,57 @@ impl PixelRows {
         // SAFETY: the CPU has the level's instructions.
         unsafe { (self.mix)(rows, offsets, weights, out) }
     }
+
+    /// `(value / 255 - mean) / std` of the first bytes of red, green and blue, as many as there are whole groups of
+    /// [`NORMALIZED`] in both. The last bit of a quotient may be wrong for some factors. Returns how many.
+    pub fn normalize(&self, source: &[u8], factors: &NormalizeFactors, out: &mut [f32]) -> usize {
+        match self.normalize {
+            // SAFETY: the CPU has the level's instructions.
+            Some(normalize) => unsafe { normalize(source, factors, out) },
+            None => return 0,
+        }
+        source.len().min(out.len()) / NORMALIZED * NORMALIZED
+    }
+}
+
+/// Bytes that are normalised at a time: 8 pixels.
+pub(crate) const NORMALIZED: usize = 24;
+
+/// The mean, the standard deviation and its reciprocal of each of 8 pixels' colours.
+#[derive(Clone, Debug)]
+pub(crate) struct NormalizeFactors {
+    mean: [f32; NORMALIZED],
+    std: [f32; NORMALIZED],
+    reciprocal: [f32; NORMALIZED],
+}
+
+impl NormalizeFactors {
+    pub fn new(mean: [f32; 3], std: [f32; 3]) -> NormalizeFactors {
+        let all = |colours: [f32; 3]| std::array::from_fn(|i| colours[i % 3]);
+        NormalizeFactors {
+            mean: all(mean),
+            std: all(std),
+            reciprocal: all(std.map(|std| 1.0 / std)),
+        }
+    }
+}
+
+/// For a CPU with fused multiply-adds: a quotient is a product, corrected by what it leaves.
+#[allow(dead_code)] // not every target has a level with it
+#[inline(always)]
+pub(super) fn normalize(source: &[u8], factors: &NormalizeFactors, out: &mut [f32]) {
+    let divide = |x: f32, divisor: f32, reciprocal: f32| {
+        let quotient = x * reciprocal;
+        (-quotient).mul_add(divisor, x).mul_add(reciprocal, quotient)
+    };
+    let NormalizeFactors { mean, std, reciprocal } = factors;
+    let groups = source.as_chunks::<NORMALIZED>().0;
+    for (out, bytes) in out.as_chunks_mut::<NORMALIZED>().0.iter_mut().zip(groups) {
+        for i in 0..NORMALIZED {
+            let value = divide(f32::from(bytes[i]), 255.0, 1.0 / 255.0);
+            out[i] = divide(value - mean[i], std[i], reciprocal[i]);
+        }
+    }
 }
 
 const PLAIN: PixelRows = PixelRows {
@@ -102,6 +156,7 @@ const PLAIN: PixelRows = PixelRows {
     swizzle: [swizzle::<3>, swizzle::<4>],
     resize,
     mix,
+    normalize: None,
 };
 
 #[inline(always)]

@@ -1,6 +1,8 @@
 //! Rows of 8-bit pixels with AVX2.
 
-use crate::kernels::pixel_rows::{self, HALF, PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb};
+use crate::kernels::pixel_rows::{
+    self, HALF, NormalizeFactors, PixelRows, WEIGHT_BITS, YuvRow, YuvToRgb,
+};
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
@@ -9,6 +11,7 @@ pub(in crate::kernels) const PIXEL_ROWS: PixelRows = PixelRows {
     swizzle: [swizzle::<3>, swizzle::<4>],
     resize,
     mix,
+    normalize: Some(normalize),
 };
 
 /// 32 pixels at a time. Vectors of 16-bit values hold pixels 0 to 7 and 16 to 23, or 8 to 15 and 24 to 31:
@@ -174,4 +177,11 @@ fn resize_taps<const TAPS: usize>(
 #[target_feature(enable = "avx2")]
 fn mix(rows: &[u8], offsets: &[usize], weights: &[u32], out: &mut [u8]) {
     pixel_rows::mix(rows, offsets, weights, out);
+}
+
+/// # Safety
+/// The CPU has AVX2 and fused multiply-adds.
+#[target_feature(enable = "avx2,fma")]
+fn normalize(source: &[u8], factors: &NormalizeFactors, out: &mut [f32]) {
+    pixel_rows::normalize(source, factors, out);
 }

@@ -8,6 +8,7 @@ pub(in crate::kernels) const PIXEL_ROWS: PixelRows = PixelRows {
     swizzle: [swizzle::<3>, swizzle::<4>],
     resize,
     mix,
+    normalize: None,
 };
 
 /// 16 pixels at a time. Values are 7 bits up: `sqdmulh` doubles products, and drops 16 bits.
