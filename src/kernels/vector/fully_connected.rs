@@ -84,7 +84,7 @@ macro_rules! fully_connected_kernel {
                 let other = Target::Scratch(scratch.as_mut_ptr().cast());
                 let mut block = Block::before(args, other);
                 loop {
-                    let vectors = block.next(&TILES);
+                    let vectors = block.next(&TILES, TILES.rows.len());
                     if vectors == 0 {
                         break;
                     }

@@ -50,11 +50,11 @@ impl<'a> Block<'a> {
         Block { args, first: 0, len: 0, outputs, used: 0, other, target: other }
     }
 
-    /// Becomes the next block: its number of vectors, 0 if there is none. Vectors of padding alone are not
-    /// counted.
+    /// Becomes the next block, of at most so many vectors: their number, 0 if there is none. Vectors of
+    /// padding alone are not counted.
     #[inline(always)]
-    pub fn next(&mut self, tiles: &Tiles) -> usize {
-        let &Tiles { lanes, width, rows, parts, masks } = tiles;
+    pub fn next(&mut self, tiles: &Tiles, most: usize) -> usize {
+        let &Tiles { lanes, width, parts, masks, .. } = tiles;
         let args = self.args;
         self.first += self.len;
         self.used += self.len;
@@ -64,7 +64,7 @@ impl<'a> Block<'a> {
             self.used -= range.len;
             self.outputs = rest;
         }
-        let (per_panel, most) = (width / lanes, rows.len());
+        let per_panel = width / lanes;
         let [range, ..] = self.outputs else { return 0 };
         let left = (args.outputs - self.first).div_ceil(lanes);
         // Whole panels, unless nothing is left then.
@@ -377,6 +377,14 @@ impl Tiles {
     pub const fn new<V: Vector>(width: usize, rows: &'static [usize]) -> Tiles {
         Tiles { lanes: V::LANES, parts: V::PARTS, masks: V::MASKS, width, rows }
     }
+
+    /// The most vectors of a block for so many rows. One tile for all of them, if there is one, takes the
+    /// weights from memory while it computes; a second tile would find them nearer, but after that.
+    pub fn most_vectors(&self, rows: usize) -> usize {
+        let (panel, all) = (self.width / self.lanes, self.rows.len());
+        let mut panels = (1..=all / panel).rev().map(|panels| panels * panel);
+        panels.find(|&vectors| self.rows[vectors - 1] >= rows).unwrap_or(all)
+    }
 }
 
 /// As many rows as any tile has, of as many outputs.
@@ -412,6 +420,7 @@ macro_rules! pointwise_kernels {
         ) {
             let images = mean.as_ref().map_or(1, |mean| mean.images);
             let pixels = args.rows / images;
+            let most = TILES.most_vectors(pixels);
             let mut scratch = MaybeUninit::<Scratch>::uninit();
             let other = match &mut mean {
                 Some(mean) => Target::Mean(*mean),
@@ -421,7 +430,7 @@ macro_rules! pointwise_kernels {
             unsafe {
                 let mut block = Block::before(args, other);
                 loop {
-                    let vectors = block.next(&TILES);
+                    let vectors = block.next(&TILES, most);
                     if vectors == 0 {
                         break;
                     }

@@ -4,7 +4,7 @@
 use super::{MOST_UNROLLED, Vector, opaque, unrolled};
 
 /// Rows in the largest tile.
-pub(super) const MOST_ROWS: usize = 13;
+pub(super) const MOST_ROWS: usize = 16;
 
 /// Part of a row's inputs: they are neighbours, and so are their weights.
 #[derive(Clone, Copy)]
