@@ -19,14 +19,18 @@ use crate::cpu::Cpu;
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
 use crate::kernels::{Layout, Operation, select_known};
-use crate::plan::{Bands, Network, Region, Step};
+use crate::plan::{Bands, Network, Region, Schedule, Step};
+#[cfg(feature = "capi")]
+pub(crate) use arena::Arena;
+#[cfg(not(feature = "capi"))]
+use arena::Arena;
 use profile::Clock;
 use solo::Solo;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 use steps::BoundStep;
-use team::Team;
+use team::{Division, Team};
 
 /// Largest number of pixels in an image.
 const MAX_PIXELS: usize = 1 << 26;
@@ -92,7 +96,22 @@ pub struct Session {
     batch: usize,
     cpu: Cpu,
     keeps: bool,
+    arena_bytes: usize,
     worker: Worker,
+}
+
+/// A session that has no memory yet.
+pub(crate) struct Draft<'a> {
+    binding: Binding<'a>,
+    keeps: bool,
+    bytes: usize,
+    work: Work,
+}
+
+/// What a session is going to do.
+enum Work {
+    Solo(Schedule),
+    Team(Division),
 }
 
 /// Who runs a session.
@@ -105,11 +124,18 @@ enum Worker {
 struct Binding<'a> {
     network: &'a Network,
     size: [usize; 2],
+    batch: usize,
     cpu: Cpu,
     normalization: Arc<Normalization>,
 }
 
 impl Binding<'_> {
+    /// For runs of at most `batch` images on one thread.
+    fn schedule(&self, batch: usize, bands: Bands) -> Schedule {
+        let (architecture, plan) = (self.network.architecture(), self.network.plan());
+        Schedule::new(architecture, plan, self.size, batch, bands)
+    }
+
     fn step(&self, step: Step) -> Result<BoundStep, Error> {
         BoundStep::new(step, self.network, self.cpu, &self.normalization)
     }
@@ -124,8 +150,8 @@ impl Binding<'_> {
             .fold(1, |a, b| if b % a == 0 { b } else { a * b })
     }
 
-    fn too_large(&self, batch: usize) -> Error {
-        let [height, width] = self.size;
+    fn too_large(&self) -> Error {
+        let ([height, width], batch) = (self.size, self.batch);
         let found = format!("{height} x {width} times {batch}");
         Error::argument("input size", found, "one whose activations fit in memory")
     }
@@ -152,14 +178,10 @@ pub enum Activation {
     Conv5,
 }
 
-impl Session {
-    /// Plans an input size and takes the memory to run it.
-    ///
+impl<'a> Draft<'a> {
     /// # Errors
-    /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch, band or
-    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory, or
-    /// more threads than the system makes.
-    pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
+    /// Those of [`Session::new`].
+    pub fn new(network: &'a Network, options: &SessionOptions) -> Result<Draft<'a>, Error> {
         let preprocessing = network.preprocessing();
         let crop = preprocessing.crop;
         let (height, width) = options.input_size.unwrap_or((crop, crop));
@@ -183,17 +205,54 @@ impl Session {
         };
         let (size, cpu) = ([height, width], options.cpu.unwrap_or(network.cpu()));
         let normalization = Arc::new(Normalization::new(preprocessing.mean, preprocessing.std)?);
-        let binding = Binding { network, size, cpu, normalization };
-        let team = match threads {
+        let binding = Binding { network, size, batch, cpu, normalization };
+        let division = match threads {
             1 => None,
-            _ => Team::new(&binding, batch, bands, threads)?,
+            _ => Division::new(&binding, bands, threads),
         };
-        let worker = match team {
-            Some(team) => Worker::Team(team),
-            None => Worker::Solo(Solo::new(&binding, batch, bands)?),
+        let work = match division {
+            Some(division) => Work::Team(division),
+            None => Work::Solo(binding.schedule(batch, bands)),
         };
-        let keeps = options.keep_activations;
-        Ok(Session { network: network.clone(), size, batch, cpu, keeps, worker })
+        let bytes = match &work {
+            Work::Solo(schedule) => Solo::room(schedule).bytes(),
+            Work::Team(division) => division.bytes(),
+        };
+        let bytes = bytes.ok_or_else(|| binding.too_large())?;
+        Ok(Draft { binding, keeps: options.keep_activations, bytes, work })
+    }
+
+    /// Size of the arena that it takes, in bytes.
+    #[cfg(feature = "capi")]
+    pub fn arena_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The session, with memory of the arena.
+    ///
+    /// # Errors
+    /// Those of [`Session::new`].
+    pub fn build(self, mut arena: Arena) -> Result<Session, Error> {
+        let Draft { binding, keeps, bytes, work } = self;
+        let worker = match work {
+            Work::Solo(schedule) => Worker::Solo(Solo::new(&binding, schedule, &mut arena)?),
+            Work::Team(division) => Worker::Team(Team::new(&binding, division, &mut arena)?),
+        };
+        let Binding { network, size, batch, cpu, .. } = binding;
+        let network = network.clone();
+        Ok(Session { network, size, batch, cpu, keeps, arena_bytes: bytes, worker })
+    }
+}
+
+impl Session {
+    /// Plans an input size and takes the memory to run it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch, band or
+    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory, or
+    /// more threads than the system makes.
+    pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
+        Draft::new(network, options)?.build(Arena::Heap)
     }
 
     /// Runs the network on images of the session's size, at most as many as its batch. Allocates
@@ -275,10 +334,7 @@ impl Session {
 
     /// Size of the activations' arena in bytes.
     pub fn arena_bytes(&self) -> usize {
-        match &self.worker {
-            Worker::Solo(solo) => solo.bytes(),
-            Worker::Team(team) => team.bytes(),
-        }
+        self.arena_bytes
     }
 
     /// An intermediate result of the last image that ran: channels, height, width, and the values in

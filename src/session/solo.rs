@@ -1,11 +1,11 @@
 //! One thread's run through all steps, with memory of its own.
 
-use super::arena::Memory;
+use super::arena::{Arena, Memory, Room};
 use super::profile::Clock;
 use super::steps::{BoundStep, Job};
 use super::{Binding, Input};
 use crate::Error;
-use crate::plan::{Area, Bands, Region, Schedule};
+use crate::plan::{Area, Region, Schedule};
 
 /// Steps with their areas, and the memory that these are in.
 pub(super) struct Solo {
@@ -20,12 +20,17 @@ pub(super) struct Solo {
 }
 
 impl Solo {
-    /// For runs of at most `batch` images.
-    pub fn new(binding: &Binding<'_>, batch: usize, bands: Bands) -> Result<Solo, Error> {
-        let network = binding.network;
-        let (architecture, plan) = (network.architecture(), network.plan());
-        let schedule = Schedule::new(architecture, plan, binding.size, batch, bands);
-        let memory = Memory::new(schedule.arena, 0, 0).ok_or_else(|| binding.too_large(batch))?;
+    /// The memory that a schedule takes.
+    pub fn room(schedule: &Schedule) -> Room {
+        Room::exclusive(schedule.arena)
+    }
+
+    pub fn new(
+        binding: &Binding<'_>,
+        schedule: Schedule,
+        arena: &mut Arena,
+    ) -> Result<Solo, Error> {
+        let memory = arena.take(Solo::room(&schedule)).ok_or_else(|| binding.too_large())?;
         let steps = schedule.steps.into_iter().map(|step| {
             let areas = step.areas();
             Ok((binding.step(step)?, areas))
@@ -68,9 +73,5 @@ impl Solo {
 
     pub fn steps(&self) -> impl Iterator<Item = &BoundStep> {
         self.steps.iter().map(|(step, _)| step)
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.memory.len() * size_of::<f32>()
     }
 }

@@ -365,7 +365,7 @@ mod tests {
     use super::*;
     use crate::model::{Architecture, LayerWeights, Model, Stage};
     use crate::plan::{Bands, Region, Schedule};
-    use crate::session::arena::Memory;
+    use crate::session::arena::{Arena, Room};
 
     /// Weights that make every unit write something new.
     fn network(architecture: Architecture) -> Network {
@@ -414,7 +414,7 @@ mod tests {
         let cpu = network.cpu();
         for bands in [Bands::Auto, Bands::Rows(1), Bands::Unfused] {
             let schedule = Schedule::new(&architecture, network.plan(), [75, 53], 1, bands);
-            let mut memory = Memory::new(schedule.arena, 0, 0).unwrap();
+            let mut memory = Arena::Heap.take(Room::exclusive(schedule.arena)).unwrap();
             let all = Region { offset: 0, len: schedule.arena };
             let image: Vec<f32> = (0..3 * 75 * 53).map(|i| (i % 7) as f32).collect();
             let normalization = Arc::new(Normalization::new([0.0; 3], [1.0; 3]).unwrap());

@@ -4,7 +4,7 @@
 //! thread has begun, never for a thread that sleeps. The others wait actively for a moment after an
 //! image and then sleep until the next.
 
-use super::arena::{Board, Caller, Claim, Lease, Memory, Program, Run, Worker, wait};
+use super::arena::{Arena, Board, Caller, Claim, Lease, Program, Room, Run, Worker, wait};
 use super::places::{Place, Places};
 use super::profile::Clock;
 use super::solo::Solo;
@@ -12,7 +12,7 @@ use super::steps::{BoundStep, Job};
 use super::{Binding, Input};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
-use crate::plan::{Area, Bands, MOST_IN_GROUP, Needs, Region, Split, Step};
+use crate::plan::{Area, Bands, MOST_IN_GROUP, Needs, Region, Schedule, Split, Step};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,50 +180,39 @@ pub(super) struct Team {
     group: usize,
     features: Region,
     logits: Region,
-    bytes: usize,
 }
 
-impl Team {
-    /// As many threads as asked for but not more than there are pieces; `None` where that is one.
-    pub fn new(
-        binding: &Binding<'_>,
-        batch: usize,
-        bands: Bands,
-        threads: usize,
-    ) -> Result<Option<Team>, Error> {
-        Team::with(binding, batch, bands, (threads, PIECES), Common::default())
+/// What a team's threads are going to do.
+pub(super) struct Division {
+    threads: usize,
+    /// Of one image.
+    split: Split,
+    /// Of many: so many whole images in a piece, so many pieces, and what each thread does for one. No
+    /// schedule where there are not so many images.
+    group: usize,
+    whole: usize,
+    schedule: Option<Schedule>,
+}
+
+impl Division {
+    /// For as many threads as asked for but not more than there are pieces; `None` where that is one.
+    pub fn new(binding: &Binding<'_>, bands: Bands, threads: usize) -> Option<Division> {
+        Division::with(binding, bands, (threads, PIECES))
     }
 
     /// With so many threads, and for each of them so many pieces of a phase.
     fn with(
         binding: &Binding<'_>,
-        batch: usize,
         bands: Bands,
         (threads, pieces): (usize, usize),
-        common: Common,
-    ) -> Result<Option<Team>, Error> {
-        let network = binding.network;
-        let (architecture, plan, size) = (network.architecture(), network.plan(), binding.size);
-        let too_large = || binding.too_large(batch);
-        let split = |threads: usize| {
-            let pieces = (threads.saturating_mul(pieces), binding.granule());
-            Split::new(architecture, plan, size, batch, pieces, bands)
-        };
-        let mut split = split(threads);
+    ) -> Option<Division> {
+        let (network, batch) = (binding.network, binding.batch);
+        let pieces = (threads.saturating_mul(pieces), binding.granule());
+        let (architecture, plan) = (network.architecture(), network.plan());
+        let split = Split::new(architecture, plan, binding.size, batch, pieces, bands);
         let threads = threads.min(split.phases.iter().map(|p| p.pieces.len()).max().unwrap_or(1));
         if threads == 1 {
-            return Ok(None);
-        }
-        let memory = Memory::new(split.shared, split.own, threads).ok_or_else(too_large)?;
-
-        let mut phases = Vec::new();
-        for phase in std::mem::take(&mut split.phases) {
-            let piece = |step: Step| {
-                let areas = step.areas();
-                Ok((Work::Step(Box::new(binding.step(step)?)), areas))
-            };
-            let pieces = phase.pieces.into_iter().map(piece);
-            phases.push((phase.needs, pieces.collect::<Result<Vec<_>, Error>>()?));
+            return None;
         }
         // Each thread at least one image, and each piece as many as share the late weights.
         let group = (batch / threads).min(MOST_IN_GROUP);
@@ -231,6 +220,50 @@ impl Team {
             0 => 0,
             _ => batch / (group * threads) * threads,
         };
+        let schedule = (whole > 0).then(|| binding.schedule(group, bands));
+        Some(Division { threads, split, group, whole, schedule })
+    }
+
+    /// The memory of all, and each thread's for whole images.
+    fn room(&self) -> Room {
+        Room { shared: self.split.shared, own: self.split.own, threads: self.threads }
+    }
+
+    /// Size of all memory in bytes; `None` where no memory is so large.
+    pub fn bytes(&self) -> Option<usize> {
+        let whole = self.schedule.as_ref().map_or(Some(0), |s| Solo::room(s).bytes());
+        whole?.checked_mul(self.threads)?.checked_add(self.room().bytes()?)
+    }
+}
+
+impl Team {
+    pub fn new(
+        binding: &Binding<'_>,
+        division: Division,
+        arena: &mut Arena,
+    ) -> Result<Team, Error> {
+        Team::with(binding, division, arena, Common::default())
+    }
+
+    fn with(
+        binding: &Binding<'_>,
+        division: Division,
+        arena: &mut Arena,
+        common: Common,
+    ) -> Result<Team, Error> {
+        let memory = arena.take(division.room()).ok_or_else(|| binding.too_large())?;
+        let Division { threads, split, group, whole, schedule } = division;
+        let architecture = binding.network.architecture();
+
+        let mut phases = Vec::new();
+        for phase in split.phases {
+            let piece = |step: Step| {
+                let areas = step.areas();
+                Ok((Work::Step(Box::new(binding.step(step)?)), areas))
+            };
+            let pieces = phase.pieces.into_iter().map(piece);
+            phases.push((phase.needs, pieces.collect::<Result<Vec<_>, Error>>()?));
+        }
         let images = (0..whole).map(|piece| {
             let (first, count) = (piece * group, group);
             let rows = first..first + count;
@@ -243,10 +276,8 @@ impl Team {
         });
         let programs =
             vec![Program::new(phases), Program::new(vec![(Needs::All, images.collect())])];
-        let solo = || (whole > 0).then(|| Solo::new(binding, group, bands)).transpose();
+        let mut solo = || schedule.clone().map(|s| Solo::new(binding, s, arena)).transpose();
         let solo_of_caller = solo()?;
-        let bytes = memory.len() * size_of::<f32>()
-            + threads * solo_of_caller.as_ref().map_or(0, Solo::bytes);
 
         let (caller, workers) = Board::open(memory, programs, threads);
         let mut team = Team {
@@ -258,7 +289,6 @@ impl Team {
             group,
             features: split.features,
             logits: split.logits,
-            bytes,
         };
         for worker in workers {
             let (solo, common) = (solo()?, Arc::clone(&team.common));
@@ -271,7 +301,7 @@ impl Team {
                 Error::argument("threads", threads, format!("as many as can be made: {error}"))
             })?);
         }
-        Ok(Some(team))
+        Ok(team)
     }
 
     pub fn run(&mut self, inputs: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
@@ -316,10 +346,6 @@ impl Team {
     /// The caller among them.
     pub fn threads(&self) -> usize {
         self.threads.len() + 1
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 }
 
@@ -396,14 +422,20 @@ mod tests {
         Network::new(Model::new(architecture, layers.collect(), preprocessing).unwrap()).unwrap()
     }
 
-    fn binding(network: &Network, size: [usize; 2]) -> Binding<'_> {
+    fn binding(network: &Network, size: [usize; 2], batch: usize) -> Binding<'_> {
         let normalization = Arc::new(Normalization::new([0.0; 3], [1.0; 3]).unwrap());
-        Binding { network, size, cpu: Cpu::detect(), normalization }
+        Binding { network, size, batch, cpu: Cpu::detect(), normalization }
     }
 
-    fn team(binding: &Binding<'_>, batch: usize, threads: (usize, usize), hook: Hook) -> Team {
+    /// `None` where a single thread would do.
+    fn team_of(binding: &Binding<'_>, threads: (usize, usize), hook: Hook) -> Option<Team> {
         let common = Common { hook: Some(hook), ..Common::default() };
-        Team::with(binding, batch, Bands::Auto, threads, common).unwrap().unwrap()
+        let division = Division::with(binding, Bands::Auto, threads)?;
+        Some(Team::with(binding, division, &mut Arena::Heap, common).unwrap())
+    }
+
+    fn team(binding: &Binding<'_>, threads: (usize, usize), hook: Hook) -> Team {
+        team_of(binding, threads, hook).unwrap()
     }
 
     fn images(count: usize, [height, width]: [usize; 2]) -> Vec<Vec<f32>> {
@@ -420,7 +452,8 @@ mod tests {
     }
 
     fn expected(binding: &Binding<'_>, images: &[Vec<f32>]) -> Vec<u32> {
-        let mut solo = Solo::new(binding, images.len(), Bands::Auto).unwrap();
+        let schedule = binding.schedule(images.len(), Bands::Auto);
+        let mut solo = Solo::new(binding, schedule, &mut Arena::Heap).unwrap();
         solo.run(&inputs(images), Clock(&[])).unwrap();
         bits(solo.outputs())
     }
@@ -444,7 +477,7 @@ mod tests {
             let size = [1 + pick(0, 150), 1 + pick(1, 40)];
             let batch = 1 + pick(2, 6);
             let threads = (2 + pick(3, 4), 1 + pick(4, 3));
-            let binding = binding(&network, size);
+            let binding = binding(&network, size, batch);
             let images = images(batch, size);
             let calls = AtomicU64::new(seed ^ round);
             let hook = move |_| {
@@ -457,9 +490,7 @@ mod tests {
                 }
                 Ok(())
             };
-            let common = Common { hook: Some(Box::new(hook)), ..Common::default() };
-            let team = Team::with(&binding, batch, Bands::Auto, threads, common).unwrap();
-            if let Some(mut team) = team {
+            if let Some(mut team) = team_of(&binding, threads, Box::new(hook)) {
                 let expected = expected(&binding, &images);
                 for rest in 0..4 {
                     // Sometimes so long that threads sleep.
@@ -486,7 +517,7 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_caller_and_the_session_lives() {
         let (network, size) = (network(), [64, 40]);
-        let binding = binding(&network, size);
+        let binding = binding(&network, size, 5);
         let images = images(5, size);
         let expected = expected(&binding, &images);
         for worker in [0, 1, 2] {
@@ -499,7 +530,7 @@ mod tests {
                 }
                 Ok(())
             };
-            let mut team = team(&binding, 5, (3, 2), Box::new(hook));
+            let mut team = team(&binding, (3, 2), Box::new(hook));
             let mut fell = 0;
             // A thread that has not woken up yet meets nothing.
             for _ in 0..100 {
@@ -527,7 +558,7 @@ mod tests {
     #[test]
     fn threads_may_all_panic_at_once() {
         let (network, size) = (network(), [64, 40]);
-        let binding = binding(&network, size);
+        let binding = binding(&network, size, 1);
         let images = images(1, size);
         let expected = expected(&binding, &images);
         let armed = Arc::new(AtomicBool::new(true));
@@ -536,7 +567,7 @@ mod tests {
             Moment::Claimed { .. } if fires.load(Ordering::Relaxed) => panic!("all fell"),
             _ => Ok(()),
         };
-        let mut team = team(&binding, 1, (3, 1), Box::new(hook));
+        let mut team = team(&binding, (3, 1), Box::new(hook));
         let run = |team: &mut Team| {
             catch_unwind(AssertUnwindSafe(|| team.run(&inputs(&images), Clock(&[])).unwrap()))
         };
@@ -552,13 +583,13 @@ mod tests {
     #[test]
     fn an_error_reaches_the_caller() {
         let (network, size) = (network(), [64, 40]);
-        let binding = binding(&network, size);
+        let binding = binding(&network, size, 1);
         let images = images(1, size);
         let hook = |moment: Moment| match moment {
             Moment::Finished { piece: 7 } => Err(Error::argument("piece", 7, "another")),
             _ => Ok(()),
         };
-        let mut team = team(&binding, 1, (2, 1), Box::new(hook));
+        let mut team = team(&binding, (2, 1), Box::new(hook));
         for _ in 0..20 {
             let error = team.run(&inputs(&images), Clock(&[])).unwrap_err();
             assert_eq!(error.to_string(), "piece is 7, expected another");
@@ -568,10 +599,10 @@ mod tests {
     #[test]
     fn a_caller_whom_nobody_helps_does_everything() {
         let (network, size) = (network(), [64, 40]);
-        let binding = binding(&network, size);
+        let binding = binding(&network, size, 3);
         let images = images(3, size);
         let expected = expected(&binding, &images);
-        let mut team = team(&binding, 3, (4, 2), Box::new(|_| Ok(())));
+        let mut team = team(&binding, (4, 2), Box::new(|_| Ok(())));
         // Threads that ended claim nothing.
         team.common.stop.store(true, Ordering::Release);
         while !team.threads.iter().all(JoinHandle::is_finished) {

@@ -18,33 +18,109 @@ use crate::Error;
 use crate::kernels::{View, ViewMut};
 use crate::plan::{Area, Owner, Region};
 use std::cell::UnsafeCell;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// A cache line of floats that threads may share.
 #[repr(C, align(64))]
-struct Line(UnsafeCell<[f32; 16]>);
+pub(crate) struct Line(UnsafeCell<[f32; 16]>);
 
 // SAFETY: only leases touch the floats, and no two of them at a time in a way that would be a race.
 unsafe impl Sync for Line {}
 
+/// How many floats steps share, and how many each of some threads has for itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub shared: usize,
+    pub own: usize,
+    pub threads: usize,
+}
+
+impl Room {
+    /// For a single thread, whose own floats are the shared ones.
+    pub fn exclusive(floats: usize) -> Room {
+        Room { shared: floats, own: 0, threads: 0 }
+    }
+
+    /// Its size in bytes; `None` where no memory is so large.
+    pub fn bytes(self) -> Option<usize> {
+        let shared = self.shared.checked_next_multiple_of(16)?;
+        let own = self.own.checked_next_multiple_of(16)?.checked_mul(self.threads)?;
+        shared.checked_add(own)?.checked_mul(size_of::<f32>())
+    }
+}
+
+/// What a session's memory is taken from.
+pub(crate) enum Arena {
+    Heap,
+    /// Memory that somebody lends for longer than the session lives.
+    #[cfg(feature = "capi")]
+    Lent(&'static [Line]),
+}
+
+impl Arena {
+    /// What lent memory begins at a multiple of, in bytes.
+    #[cfg(feature = "capi")]
+    pub const ALIGNMENT: usize = align_of::<Line>();
+
+    /// Memory from `start` on. What it holds is lost.
+    ///
+    /// # Safety
+    /// `start` is a multiple of [`Arena::ALIGNMENT`], and the `bytes` there belong to the arena and to the session
+    /// that is made with it, and to nobody else, for as long as these live.
+    #[cfg(feature = "capi")]
+    pub unsafe fn lent(start: std::ptr::NonNull<u8>, bytes: usize) -> Arena {
+        let (lines, count) = (start.cast::<Line>().as_ptr(), bytes / size_of::<Line>());
+        // SAFETY: the memory is aligned and the arena's alone; zeros are floats.
+        unsafe {
+            lines.write_bytes(0, count);
+            Arena::Lent(std::slice::from_raw_parts(lines, count))
+        }
+    }
+
+    /// `None` where there is not so much memory.
+    pub(super) fn take(&mut self, room: Room) -> Option<Memory> {
+        let count = room.bytes()? / size_of::<Line>();
+        let lines = match self {
+            Arena::Heap => {
+                let mut lines = Vec::new();
+                lines.try_reserve_exact(count).ok()?;
+                lines.resize_with(count, || Line(UnsafeCell::new([0.0; 16])));
+                Lines::Own(lines.into())
+            }
+            #[cfg(feature = "capi")]
+            Arena::Lent(lines) => Lines::Lent(lines.split_off(..count)?),
+        };
+        let [shared, own] = [room.shared, room.own].map(|floats| floats.next_multiple_of(16));
+        Some(Memory { lines, shared, own })
+    }
+}
+
+enum Lines {
+    Own(Box<[Line]>),
+    #[cfg(feature = "capi")]
+    Lent(&'static [Line]),
+}
+
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        match self {
+            Lines::Own(lines) => lines,
+            #[cfg(feature = "capi")]
+            Lines::Lent(lines) => lines,
+        }
+    }
+}
+
 /// Floats that steps share, and then those that each thread has for itself.
 pub(super) struct Memory {
-    lines: Box<[Line]>,
+    lines: Lines,
     shared: usize,
     own: usize,
 }
 
 impl Memory {
-    /// `own` floats for each of `threads`. `None` where there is not so much memory.
-    pub fn new(shared: usize, own: usize, threads: usize) -> Option<Memory> {
-        let (shared, own) = (shared.checked_next_multiple_of(16)?, own.next_multiple_of(16));
-        let count = own.checked_mul(threads)?.checked_add(shared)? / 16;
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(count).ok()?;
-        lines.resize_with(count, || Line(UnsafeCell::new([0.0; 16])));
-        Some(Memory { lines: lines.into(), shared, own })
-    }
-
     /// Number of floats.
     pub fn len(&self) -> usize {
         self.lines.len() * 16
