@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(assembly)");
+    println!("cargo:rustc-check-cfg=cfg(assembly, test_panic)");
     println!("cargo:rerun-if-changed=build.rs");
     let target = |part| env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
     // The files are for ELF, its calling convention, 64-bit pointers and little-endian vectors.

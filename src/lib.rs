@@ -5,6 +5,8 @@
 //!
 //! Nothing here panics on any input: what can be wrong is an [`Error`] that says what was expected.
 
+#[cfg(feature = "capi")]
+pub mod capi;
 pub mod cpu;
 mod error;
 mod float_env;
