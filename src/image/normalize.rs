@@ -30,17 +30,17 @@ impl Normalization {
         let mut table = [[0.0_f32; 256]; 3];
         for ((channel, mean), std) in table.iter_mut().zip(mean).zip(std) {
             if !mean.is_finite() {
-                return Err(Error::argument("mean", mean, "a finite number"));
+                return Err(Error::argument("mean", name(mean), "a finite number"));
             }
             if !std.is_finite() || std == 0.0 {
-                return Err(Error::argument("std", std, "a finite number other than 0"));
+                return Err(Error::argument("std", name(std), "a finite number other than 0"));
             }
             for (value, normalized) in channel.iter_mut().enumerate() {
                 *normalized = (value as f32 / 255.0 - mean) / std;
             }
             // Monotonic in between, so the ends speak for all.
             if !channel[0].is_finite() || !channel[255].is_finite() {
-                let found = format!("{mean} with std {std}");
+                let found = "too large for its std";
                 return Err(Error::argument("mean", found, "a pair that keeps values finite"));
             }
         }
@@ -84,6 +84,16 @@ impl Normalization {
             ];
         }
         Ok(())
+    }
+}
+
+/// What a number is that is no mean or std. The library formats no float: that would add 20 kB to it.
+fn name(number: f32) -> &'static str {
+    match number {
+        f32::INFINITY => "inf",
+        f32::NEG_INFINITY => "-inf",
+        0.0 => "0",
+        _ => "NaN",
     }
 }
 

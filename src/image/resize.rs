@@ -196,6 +196,7 @@ impl Resizer {
         if weights + spans + ring + lines > MAX_MEMORY as f64
             || width * height * 3.0 > isize::MAX as f64
         {
+            let (width, height) = (columns.len(), rows.len());
             let found = format!("{width} x {height} pixels from {} x {}", source.0, source.1);
             return Err(Error::argument("resized picture", found, "a smaller size"));
         }
