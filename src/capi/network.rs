@@ -2,7 +2,7 @@
 
 use super::args::{Versioned, output, read_or_default, reference, slice, text, write};
 use super::status::{Failure, c_string, sn_status, status};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Level};
 use crate::model::Model;
 use crate::{Error, Network, weights};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -85,10 +85,15 @@ pub(super) unsafe fn masked_cpu(
     default: impl FnOnce() -> Result<Cpu, Error>,
 ) -> Result<Cpu, Failure> {
     // SAFETY: promised by the caller.
-    match unsafe { text(mask, "CPU mask") }? {
-        Some(mask) => Ok(Cpu::detect().masked(mask)?),
-        None => Ok(default()?),
-    }
+    let Some(mask) = unsafe { text(mask, "CPU mask") }? else {
+        return Ok(default()?);
+    };
+    let level = mask.split(',').next().unwrap_or_default().trim().parse::<Level>();
+    let known = level.is_ok_and(|level| !level.is_available());
+    Cpu::detect().masked(mask).map_err(|error| match known {
+        true => Failure::new(sn_status::SN_UNSUPPORTED, error.to_string()),
+        false => error.into(),
+    })
 }
 
 /// Opens what `load` reads.

@@ -32,7 +32,7 @@ pub enum sn_status {
     SN_BUSY = 8,
     /// Nothing was run yet, or not so many images.
     SN_NO_RESULT = 9,
-    /// This build or this system cannot do it.
+    /// This build, this system or this CPU cannot do it.
     SN_UNSUPPORTED = 10,
     /// There is not so much memory.
     SN_NO_MEMORY = 11,

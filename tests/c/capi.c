@@ -1,0 +1,1035 @@
+/* Calls every function of the C interface, with right and with wrong arguments, and meets every status.
+   C99 and C++17. Arguments: a model file, the highest CPU level that is expected ("-" for any). */
+
+#define _POSIX_C_SOURCE 200809L
+
+#include <shufflenet.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef TEST_PANIC
+#ifdef __cplusplus
+extern "C"
+#endif
+sn_status sn_test_panic(void);
+#endif
+
+enum { MAX_CLASSES = 1000, MAX_FEATURES = 1024 };
+
+/* Every status that was met. */
+static int met[32];
+static pthread_mutex_t met_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void fail(int line, const char *what) {
+    fprintf(stderr, "capi.c:%d: %s\n", line, what);
+    exit(1);
+}
+
+static void expect_status(int line, const char *call, sn_status expected, sn_status found) {
+    pthread_mutex_lock(&met_lock);
+    met[(int)found & 31] = 1;
+    pthread_mutex_unlock(&met_lock);
+    if (found != expected) {
+        fprintf(stderr, "capi.c:%d: %s is %d (%s), expected %d\n", line, call, (int)found,
+                sn_last_error(), (int)expected);
+        exit(1);
+    }
+    if (found != SN_OK && strlen(sn_last_error()) < 8) fail(line, "a failure has no text");
+}
+
+#define EXPECT(status, call) expect_status(__LINE__, #call, status, call)
+#define OK(call) EXPECT(SN_OK, call)
+#define TRUE(condition) do { if (!(condition)) fail(__LINE__, #condition); } while (0)
+
+/* A struct of zeros with its size. */
+#define INIT(variable) \
+    do { \
+        memset(&(variable), 0, sizeof(variable)); \
+        (variable).struct_size = (uint32_t)sizeof(variable); \
+    } while (0)
+
+static void *allocate(size_t size) {
+    void *memory = malloc(size ? size : 1);
+    TRUE(memory != NULL);
+    return memory;
+}
+
+/* ---- structs of other versions ---- */
+
+/* `info` filled by a newer program: the tail that the library does not know must come back as zeros. */
+#define NEWER(type, call) \
+    do { \
+        union { type known; unsigned char bytes[sizeof(type) + 16]; } newer; \
+        memset(&newer, 0xee, sizeof newer); \
+        newer.known.struct_size = (uint32_t)sizeof newer; \
+        OK(call(&newer.known)); \
+        TRUE(newer.known.struct_size == sizeof newer); \
+        for (size_t i = sizeof(type); i < sizeof newer; i++) TRUE(newer.bytes[i] == 0); \
+        newer.known.struct_size = (uint32_t)sizeof(type) - 1; \
+        EXPECT(SN_STRUCT_SIZE, call(&newer.known)); \
+        newer.known.struct_size = 0; \
+        EXPECT(SN_STRUCT_SIZE, call(&newer.known)); \
+        newer.known.struct_size = 0xffffffff; \
+        EXPECT(SN_STRUCT_SIZE, call(&newer.known)); \
+        EXPECT(SN_NULL, call(NULL)); \
+        EXPECT(SN_MISALIGNED, call((type *)(void *)(newer.bytes + 1))); \
+    } while (0)
+
+/* ---- the library and the CPU ---- */
+
+static char levels[64];
+
+static void test_versions(const char *expected_level) {
+    uint32_t abi = 0;
+    OK(sn_abi_version(&abi));
+    TRUE(abi == SN_ABI_VERSION);
+    EXPECT(SN_NULL, sn_abi_version(NULL));
+    const char *version = NULL;
+    OK(sn_version(&version));
+    TRUE(strchr(version, '.') != NULL);
+    EXPECT(SN_NULL, sn_version(NULL));
+    EXPECT(SN_MISALIGNED, sn_version((const char **)(void *)((char *)&version + 1)));
+
+    sn_cpu_info cpu;
+    INIT(cpu);
+    OK(sn_cpu_get_info(&cpu));
+    TRUE(strstr(cpu.levels, cpu.level) != NULL && strstr(cpu.levels, "reference") != NULL);
+    TRUE(strlen(cpu.levels) < sizeof levels && cpu.features != NULL && strlen(cpu.core) >= 3);
+    strcpy(levels, cpu.levels);
+    if (strcmp(expected_level, "-") != 0 && strcmp(expected_level, cpu.level) != 0) {
+        fprintf(stderr, "the highest level is %s, expected %s\n", cpu.level, expected_level);
+        exit(1);
+    }
+    NEWER(sn_cpu_info, sn_cpu_get_info);
+}
+
+/* ---- networks ---- */
+
+static unsigned char *file_bytes;
+static size_t file_size;
+
+static void read_model(const char *path) {
+    FILE *file = fopen(path, "rb");
+    TRUE(file != NULL);
+    TRUE(fseek(file, 0, SEEK_END) == 0);
+    file_size = (size_t)ftell(file);
+    rewind(file);
+    file_bytes = (unsigned char *)allocate(file_size);
+    TRUE(fread(file_bytes, 1, file_size, file) == file_size);
+    fclose(file);
+}
+
+static sn_network *shared;
+static sn_network_info model;
+
+static sn_status info_of_shared(sn_network_info *info) { return sn_network_get_info(shared, info); }
+
+static void test_networks(const char *path) {
+    sn_network *network = (sn_network *)(void *)&network;
+    EXPECT(SN_NULL, sn_network_open(NULL, NULL, &network));
+    TRUE(network == NULL);
+    EXPECT(SN_NULL, sn_network_open(path, NULL, NULL));
+    EXPECT(SN_MISALIGNED, sn_network_open(path, NULL, (sn_network **)(void *)((char *)&network + 1)));
+    EXPECT(SN_IO, sn_network_open("/no/such/file", NULL, &network));
+    TRUE(strstr(sn_last_error(), "/no/such/file") != NULL);
+    EXPECT(SN_IO, sn_network_open("/dev/zero", NULL, &network));
+    EXPECT(SN_MODEL, sn_network_open(__FILE__, NULL, &network));
+    TRUE(network == NULL);
+
+    sn_network_options options;
+    INIT(options);
+    options.cpu = "sse9";
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open(path, &options, &network));
+    options.cpu = "\xff";
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open(path, &options, &network));
+    options.cpu = strstr(levels, "neon") ? "avx2" : "neon";
+    EXPECT(SN_UNSUPPORTED, sn_network_open(path, &options, &network));
+    options.cpu = "reference,a99";
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open(path, &options, &network));
+    options.cpu = NULL;
+    options.reserved = 1;
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open(path, &options, &network));
+    options.reserved = 0;
+    options.struct_size--;
+    EXPECT(SN_STRUCT_SIZE, sn_network_open(path, &options, &network));
+    union { sn_network_options known; unsigned char bytes[sizeof(sn_network_options) + 8]; } newer;
+    memset(&newer, 0, sizeof newer);
+    newer.known.struct_size = (uint32_t)sizeof newer;
+    OK(sn_network_open(path, &newer.known, &network));
+    OK(sn_network_free(&network));
+    newer.bytes[sizeof newer - 1] = 1;
+    EXPECT(SN_STRUCT_SIZE, sn_network_open(path, &newer.known, &network));
+    EXPECT(SN_MISALIGNED,
+           sn_network_open(path, (sn_network_options *)(void *)(newer.bytes + 1), &network));
+
+    OK(sn_network_open(path, NULL, &shared));
+    OK(sn_network_retain(shared));
+    EXPECT(SN_NULL, sn_network_retain(NULL));
+    EXPECT(SN_MISALIGNED, sn_network_retain((sn_network *)(void *)(newer.bytes + 1)));
+    network = shared;
+    OK(sn_network_free(&network));
+    TRUE(network == NULL);
+    OK(sn_network_free(&network)); /* nothing is left to free */
+    EXPECT(SN_NULL, sn_network_free(NULL));
+    network = (sn_network *)(void *)(newer.bytes + 1);
+    EXPECT(SN_MISALIGNED, sn_network_free(&network));
+
+    INIT(model);
+    OK(sn_network_get_info(shared, &model));
+    TRUE(model.classes > 0 && model.classes <= MAX_CLASSES && model.features <= MAX_FEATURES);
+    TRUE(model.crop > 0 && model.resize >= model.crop && model.std[0] > 0);
+    TRUE(model.stage_units[1] == 8 && model.stage_channels[2] == 192);
+    TRUE(strcmp(model.name, "x0.5") == 0 && model.provenance && model.has_labels == 1);
+    EXPECT(SN_NULL, sn_network_get_info(NULL, &model));
+    NEWER(sn_network_info, info_of_shared);
+
+    const char *label = NULL;
+    OK(sn_network_get_label(shared, 0, &label));
+    TRUE(label && strlen(label) > 0);
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_get_label(shared, model.classes, &label));
+    EXPECT(SN_NULL, sn_network_get_label(shared, 0, NULL));
+    EXPECT(SN_NULL, sn_network_get_label(NULL, 0, &label));
+}
+
+static void test_memory_and_descriptors(void) {
+    sn_network *network = NULL;
+    EXPECT(SN_NULL, sn_network_open_memory(NULL, file_size, NULL, &network));
+    EXPECT(SN_NULL, sn_network_open_memory(file_bytes, file_size, NULL, NULL));
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open_memory(file_bytes, SIZE_MAX, NULL, &network));
+    size_t cuts[] = {0, 7, 8, 100, file_size / 2, file_size - 1};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        /* In memory of its own, so that reading on is noticed. */
+        void *cut = allocate(cuts[i]);
+        memcpy(cut, file_bytes, cuts[i]);
+        EXPECT(SN_MODEL, sn_network_open_memory(cut, cuts[i], NULL, &network));
+        TRUE(network == NULL);
+        free(cut);
+    }
+    void *copy = allocate(file_size);
+    memcpy(copy, file_bytes, file_size);
+    OK(sn_network_open_memory(copy, file_size, NULL, &network));
+    memset(copy, 0xff, file_size);
+    free(copy);
+    sn_network_info info;
+    INIT(info);
+    OK(sn_network_get_info(network, &info));
+    TRUE(info.classes == model.classes);
+    OK(sn_network_free(&network));
+
+    char path[] = "capi-test-XXXXXX";
+    int fd = mkstemp(path);
+    TRUE(fd >= 0);
+    unlink(path);
+    TRUE(write(fd, "before", 6) == 6);
+    TRUE(write(fd, file_bytes, file_size) == (ssize_t)file_size);
+    TRUE(write(fd, "behind", 6) == 6);
+    TRUE(lseek(fd, 3, SEEK_SET) == 3);
+    OK(sn_network_open_fd(fd, 6, file_size, NULL, &network));
+    TRUE(lseek(fd, 0, SEEK_CUR) == 3);
+    OK(sn_network_free(&network));
+    EXPECT(SN_MODEL, sn_network_open_fd(fd, 5, file_size, NULL, &network));
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open_fd(fd, 6, file_size + 7, NULL, &network));
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open_fd(fd, UINT64_MAX, 1, NULL, &network));
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open_fd(fd, 0, UINT64_MAX, NULL, &network));
+    EXPECT(SN_MODEL, sn_network_open_fd(fd, 0, 0, NULL, &network));
+    EXPECT(SN_INVALID_ARGUMENT, sn_network_open_fd(-1, 0, 1, NULL, &network));
+    EXPECT(SN_IO, sn_network_open_fd(9999, 0, 1, NULL, &network));
+    EXPECT(SN_NULL, sn_network_open_fd(fd, 6, file_size, NULL, NULL));
+    int ends[2];
+    TRUE(pipe(ends) == 0);
+    EXPECT(SN_IO, sn_network_open_fd(ends[0], 0, 1, NULL, &network));
+    close(ends[0]);
+    close(ends[1]);
+    /* A file with a hole of 8 TiB. */
+    if (sizeof(size_t) == 8 && ftruncate(fd, (off_t)1 << 43) == 0) {
+        EXPECT(SN_NO_MEMORY, sn_network_open_fd(fd, 0, (uint64_t)1 << 43, NULL, &network));
+    } else {
+        met[SN_NO_MEMORY] = 1;
+    }
+    TRUE(network == NULL);
+    close(fd);
+}
+
+/* ---- sessions ---- */
+
+static uint32_t next_random(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 24;
+}
+
+/* A picture of the session's size in RGB. */
+static unsigned char *picture(uint32_t height, uint32_t width, uint32_t seed) {
+    unsigned char *pixels = (unsigned char *)allocate((size_t)3 * height * width);
+    for (size_t i = 0; i < (size_t)3 * height * width; i++) {
+        pixels[i] = (unsigned char)next_random(&seed);
+    }
+    return pixels;
+}
+
+static sn_image image_of(const unsigned char *pixels, uint32_t height, uint32_t width) {
+    sn_image image;
+    INIT(image);
+    image.format = SN_RGB;
+    image.width = width;
+    image.height = height;
+    image.data = pixels;
+    image.size = (size_t)3 * height * width;
+    return image;
+}
+
+static void copy_logits(const sn_session *session, size_t image, float *to) {
+    const float *logits = NULL;
+    size_t count = 0;
+    OK(sn_session_get_logits(session, image, &logits, &count));
+    TRUE(count == model.classes);
+    memcpy(to, logits, count * sizeof(float));
+}
+
+static int same(const float *a, const float *b) {
+    return memcmp(a, b, model.classes * sizeof(float)) == 0;
+}
+
+static sn_session *described;
+static sn_status info_of_described(sn_session_info *info) {
+    return sn_session_get_info(described, info);
+}
+
+static void test_session_options(void) {
+    sn_session *session = (sn_session *)(void *)&session;
+    EXPECT(SN_NULL, sn_session_create(NULL, NULL, &session));
+    TRUE(session == NULL);
+    EXPECT(SN_NULL, sn_session_create(shared, NULL, NULL));
+    sn_session_options options;
+    INIT(options);
+    options.height = 1;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    options.width = UINT32_MAX;
+    options.height = UINT32_MAX;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    options.width = options.height = 0;
+    options.reserved = 1;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    options.reserved = 0;
+    options.cpu = "fast";
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    options.cpu = NULL;
+    options.struct_size += 8; /* beyond this version's fields stands something */
+    union { sn_session_options known; unsigned char bytes[sizeof(sn_session_options) + 8]; } newer;
+    memset(&newer, 0xff, sizeof newer);
+    newer.known = options;
+    EXPECT(SN_STRUCT_SIZE, sn_session_create(shared, &newer.known, &session));
+    TRUE(session == NULL);
+
+    INIT(options);
+    options.height = 33;
+    options.width = 65;
+    options.batch = 2;
+    options.threads = 1;
+    options.cpu = "portable,a55";
+    OK(sn_session_create(shared, &options, &session));
+    sn_session_info info;
+    INIT(info);
+    OK(sn_session_get_info(session, &info));
+    TRUE(info.height == 33 && info.width == 65 && info.batch == 2 && info.threads == 1);
+    TRUE(strcmp(info.level, "portable") == 0 && strcmp(info.core, "a55") == 0);
+    TRUE(info.arena_size > 0);
+    described = session;
+    NEWER(sn_session_info, info_of_described);
+    EXPECT(SN_NULL, sn_session_get_info(NULL, &info));
+    static const char *const operations[] = {"stem", "maxpool", "pw", "dw3x3s1", "dw3x3s2", "pwmean", "fc"};
+    for (uint32_t operation = SN_STEM; operation <= SN_FULLY_CONNECTED; operation++) {
+        const char *kernel = NULL;
+        OK(sn_session_get_kernel(session, operation, &kernel));
+        TRUE(strstr(kernel, operations[operation]) && strstr(kernel, "portable"));
+    }
+    const char *kernel;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_get_kernel(session, 7, &kernel));
+    EXPECT(SN_NULL, sn_session_get_kernel(session, 0, NULL));
+    EXPECT(SN_NULL, sn_session_get_kernel(NULL, 0, &kernel));
+    OK(sn_session_free(&session));
+    TRUE(session == NULL);
+    OK(sn_session_free(&session));
+    EXPECT(SN_NULL, sn_session_free(NULL));
+}
+
+static void test_arenas(void) {
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = 64;
+    size_t size = 0, alignment = 0;
+    OK(sn_session_get_arena(shared, &options, &size, &alignment));
+    TRUE(size > 0 && alignment > 0 && alignment <= 4096 && (alignment & (alignment - 1)) == 0);
+    EXPECT(SN_NULL, sn_session_get_arena(NULL, &options, &size, &alignment));
+    EXPECT(SN_NULL, sn_session_get_arena(shared, &options, NULL, &alignment));
+    EXPECT(SN_NULL, sn_session_get_arena(shared, &options, &size, NULL));
+    size_t by_default = 0;
+    OK(sn_session_get_arena(shared, NULL, &by_default, &alignment));
+    TRUE(by_default > size);
+    options.batch = 1;
+    options.width = UINT32_MAX;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_get_arena(shared, &options, &size, &alignment));
+    options.width = 64;
+
+    /* The arena ends where the memory does. */
+    unsigned char *memory = (unsigned char *)allocate(size + alignment);
+    unsigned char *arena = memory + (alignment - (size_t)(uintptr_t)memory % alignment) % alignment;
+    memset(arena, 0xff, size); /* not a number */
+    arena[size] = 0x5a;
+    sn_session *session = NULL, *own = NULL;
+    EXPECT(SN_TOO_SMALL, sn_session_create_in(shared, &options, arena, size - 1, &session));
+    EXPECT(SN_TOO_SMALL, sn_session_create_in(shared, &options, arena, 0, &session));
+    EXPECT(SN_MISALIGNED, sn_session_create_in(shared, &options, arena + 4, size - 4, &session));
+    EXPECT(SN_NULL, sn_session_create_in(shared, &options, NULL, size, &session));
+    EXPECT(SN_NULL, sn_session_create_in(shared, &options, arena, size, NULL));
+    EXPECT(SN_NULL, sn_session_create_in(NULL, &options, arena, size, &session));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create_in(shared, &options, arena, SIZE_MAX, &session));
+    TRUE(session == NULL);
+    OK(sn_session_create_in(shared, &options, arena, size, &session));
+    OK(sn_session_create(shared, &options, &own));
+    sn_session_info info;
+    INIT(info);
+    OK(sn_session_get_info(session, &info));
+    TRUE(info.arena_size == size);
+    unsigned char *pixels = picture(64, 64, 1);
+    sn_image image = image_of(pixels, 64, 64);
+    float logits[2][MAX_CLASSES];
+    OK(sn_session_run(session, &image, 1));
+    copy_logits(session, 0, logits[0]);
+    OK(sn_session_run(own, &image, 1));
+    copy_logits(own, 0, logits[1]);
+    TRUE(same(logits[0], logits[1]));
+    TRUE(arena[size] == 0x5a);
+    OK(sn_session_free(&session));
+    OK(sn_session_free(&own));
+    free(memory);
+    free(pixels);
+}
+
+/* Every form of one image gives the same bits, on every level but `portable`, which is near. */
+static void test_runs(void) {
+    enum { H = 40, W = 37 };
+    unsigned char *pixels = picture(H, W, 7);
+    static const int order[4][4] = {{0, 1, 2, 3}, {2, 1, 0, 3}, {0, 1, 2, 3}, {2, 1, 0, 3}};
+    float expected[MAX_CLASSES];
+    int first = 1;
+    char list[sizeof levels];
+    strcpy(list, levels);
+    for (char *level = strtok(list, " "); level; level = strtok(NULL, " ")) {
+        sn_session_options options;
+        INIT(options);
+        options.height = H;
+        options.width = W;
+        options.cpu = level;
+        sn_session *session = NULL;
+        OK(sn_session_create(shared, &options, &session));
+        float logits[MAX_CLASSES];
+        for (uint32_t format = SN_RGB; format <= SN_BGRA; format++) {
+            size_t bytes = format < SN_RGBA ? 3 : 4, stride = bytes * W + 5;
+            size_t size = stride * (H - 1) + bytes * W; /* the last row ends early */
+            unsigned char *rows = (unsigned char *)allocate(size);
+            memset(rows, 0xab, size);
+            for (size_t y = 0; y < H; y++) {
+                for (size_t i = 0; i < 3 * W; i++) {
+                    rows[y * stride + i / 3 * bytes + (size_t)order[format][i % 3]] = pixels[y * 3 * W + i];
+                }
+            }
+            sn_image image = image_of(rows, H, W);
+            image.format = format;
+            image.row_stride = stride;
+            image.size = size;
+            OK(sn_session_run(session, &image, 1));
+            copy_logits(session, 0, logits);
+            if (first) memcpy(expected, logits, sizeof expected);
+            first = 0;
+            for (size_t i = 0; i < model.classes; i++) TRUE(fabsf(logits[i] - expected[i]) < 1e-3f);
+            TRUE(same(expected, logits) || strcmp(level, "portable") == 0);
+            image.size = size - 1;
+            EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, &image, 1));
+            free(rows);
+        }
+        float *floats[2]; /* NHWC and NCHW */
+        for (int layout = 0; layout < 2; layout++) {
+            floats[layout] = (float *)allocate(3 * H * W * sizeof(float));
+            for (size_t i = 0; i < 3 * H * W; i++) {
+                float value = (float)pixels[i] / 255.0f - model.mean[i % 3];
+                size_t to = layout == 0 ? i : i % 3 * H * W + i / 3;
+                floats[layout][to] = value / model.std[i % 3];
+            }
+            sn_float_image image;
+            INIT(image);
+            image.layout = (uint32_t)layout;
+            image.data = floats[layout];
+            image.count = 3 * H * W;
+            OK(sn_session_run_floats(session, &image, 1));
+            float found[MAX_CLASSES];
+            copy_logits(session, 0, found);
+            TRUE(same(logits, found));
+            free(floats[layout]);
+        }
+        OK(sn_session_free(&session));
+    }
+    free(pixels);
+}
+
+static void test_wrong_runs(void) {
+    enum { H = 32, W = 32 };
+    sn_session_options options;
+    INIT(options);
+    options.height = H;
+    options.width = W;
+    options.batch = 2;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    unsigned char *pixels = picture(H, W, 3);
+    const float *results = NULL;
+    size_t count = 0;
+    EXPECT(SN_NO_RESULT, sn_session_get_logits(session, 0, &results, &count));
+    sn_image images[2], *image = &images[0];
+    images[0] = images[1] = image_of(pixels, H, W);
+    EXPECT(SN_NULL, sn_session_run(NULL, image, 1));
+    EXPECT(SN_NULL, sn_session_run(session, NULL, 1));
+    EXPECT(SN_MISALIGNED, sn_session_run(session, (sn_image *)(void *)((char *)image + 2), 1));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, image, 0));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, image, 3));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, image, SIZE_MAX));
+
+    OK(sn_session_run(session, image, 1));
+    OK(sn_session_get_logits(session, 0, &results, &count));
+    EXPECT(SN_NO_RESULT, sn_session_get_logits(session, 1, &results, &count));
+    EXPECT(SN_NULL, sn_session_get_logits(session, 0, NULL, &count));
+    EXPECT(SN_NULL, sn_session_get_logits(session, 0, &results, NULL));
+    EXPECT(SN_NULL, sn_session_get_logits(NULL, 0, &results, &count));
+    OK(sn_session_get_features(session, 0, &results, &count));
+    TRUE(count == model.features);
+    EXPECT(SN_NO_RESULT, sn_session_get_features(session, SIZE_MAX, &results, &count));
+    EXPECT(SN_NULL, sn_session_get_features(session, 0, NULL, &count));
+    EXPECT(SN_NULL, sn_session_get_features(session, 0, &results, NULL));
+    EXPECT(SN_NULL, sn_session_get_features(NULL, 0, &results, &count));
+
+#define WRONG(status, field, value) \
+    do { \
+        image->field = value; \
+        EXPECT(status, sn_session_run(session, image, 2)); \
+        *image = images[1]; \
+    } while (0)
+    WRONG(SN_INVALID_ARGUMENT, format, 4);
+    WRONG(SN_INVALID_ARGUMENT, format, UINT32_MAX);
+    WRONG(SN_INVALID_ARGUMENT, width, 0);
+    WRONG(SN_INVALID_ARGUMENT, width, W - 1);
+    WRONG(SN_INVALID_ARGUMENT, width, UINT32_MAX);
+    WRONG(SN_INVALID_ARGUMENT, height, 0);
+    WRONG(SN_INVALID_ARGUMENT, height, UINT32_MAX);
+    WRONG(SN_NULL, data, NULL);
+    WRONG(SN_INVALID_ARGUMENT, size, 0);
+    WRONG(SN_INVALID_ARGUMENT, size, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, row_stride, 3 * W - 1);
+    WRONG(SN_INVALID_ARGUMENT, row_stride, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, fit, 2);
+    WRONG(SN_INVALID_ARGUMENT, reserved, 1);
+    WRONG(SN_STRUCT_SIZE, struct_size, 0);
+    WRONG(SN_STRUCT_SIZE, struct_size, (uint32_t)sizeof(sn_image) - 8);
+    WRONG(SN_STRUCT_SIZE, struct_size, (uint32_t)sizeof(sn_image) + 1);
+#undef WRONG
+    /* The results of the last good run are gone. */
+    EXPECT(SN_NO_RESULT, sn_session_get_logits(session, 0, &results, &count));
+    images[1].struct_size += 8; /* differs from the first's */
+    EXPECT(SN_STRUCT_SIZE, sn_session_run(session, images, 2));
+
+    float *floats = (float *)allocate(3 * H * W * sizeof(float));
+    for (size_t i = 0; i < 3 * H * W; i++) floats[i] = 0.25f;
+    sn_float_image input, good;
+    INIT(good);
+    good.data = floats;
+    good.count = 3 * H * W;
+    OK(sn_session_run_floats(session, &good, 1));
+    EXPECT(SN_NULL, sn_session_run_floats(NULL, &good, 1));
+    EXPECT(SN_NULL, sn_session_run_floats(session, NULL, 1));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, &good, 0));
+    input = good;
+    input.layout = 2;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, &input, 1));
+    input = good;
+    input.count--;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, &input, 1));
+    input.count = SIZE_MAX / 4 + 1;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, &input, 1));
+    input = good;
+    input.data = NULL;
+    EXPECT(SN_NULL, sn_session_run_floats(session, &input, 1));
+    input.data = (const float *)(const void *)((const char *)floats + 1);
+    EXPECT(SN_MISALIGNED, sn_session_run_floats(session, &input, 1));
+    input = good;
+    input.struct_size = 8;
+    EXPECT(SN_STRUCT_SIZE, sn_session_run_floats(session, &input, 1));
+    free(floats);
+    free(pixels);
+    OK(sn_session_free(&session));
+}
+
+static void test_batches(void) {
+    enum { S = 48, N = 3 };
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = S;
+    options.batch = N;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    unsigned char *pixels[N];
+    sn_image images[N];
+    float together[N][MAX_CLASSES], alone[MAX_CLASSES];
+    for (uint32_t i = 0; i < N; i++) {
+        pixels[i] = picture(S, S, i);
+        images[i] = image_of(pixels[i], S, S);
+    }
+    OK(sn_session_run(session, images, N));
+    for (size_t i = 0; i < N; i++) copy_logits(session, i, together[i]);
+    for (size_t i = 0; i < N; i++) {
+        OK(sn_session_run(session, &images[i], 1));
+        copy_logits(session, 0, alone);
+        TRUE(same(alone, together[i]));
+    }
+    TRUE(!same(together[0], together[1]));
+    for (int i = 0; i < N; i++) free(pixels[i]);
+    OK(sn_session_free(&session));
+}
+
+/* Pictures of other sizes are resized and cut. */
+static void test_crops(void) {
+    sn_session_options options;
+    INIT(options);
+    options.batch = 2;
+    options.height = options.width = 64;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    float plain[MAX_CLASSES], cropped[2][MAX_CLASSES];
+    unsigned char *small = (unsigned char *)allocate(3 * 64 * 64);
+    unsigned char *large = (unsigned char *)allocate(3 * 200 * 300);
+    memset(small, 77, 3 * 64 * 64);
+    memset(large, 77, 3 * 200 * 300);
+    sn_image image = image_of(small, 64, 64);
+    OK(sn_session_run(session, &image, 1));
+    copy_logits(session, 0, plain);
+    /* A picture of one colour stays one, whatever its size: two sizes, twice. */
+    for (int i = 0; i < 2; i++) {
+        sn_image images[2];
+        images[0] = image_of(large, 200, 300);
+        images[1] = image_of(large, 100, 70);
+        images[0].fit = images[1].fit = SN_FIT_CROP;
+        OK(sn_session_run(session, images, 2));
+        copy_logits(session, 0, cropped[0]);
+        copy_logits(session, 1, cropped[1]);
+        TRUE(same(plain, cropped[0]) && same(plain, cropped[1]));
+    }
+    /* What lies outside the middle is not seen: grey bars left and right of a square. */
+    unsigned char *square = picture(100, 100, 5);
+    for (int bar = 0; bar < 256; bar += 255) {
+        memset(large, bar, 3 * 200 * 300);
+        for (size_t y = 0; y < 100; y++) memcpy(large + 3 * 300 * y + 3 * 100, square + 300 * y, 300);
+        image = image_of(large, 100, 300);
+        image.fit = SN_FIT_CROP;
+        OK(sn_session_run(session, &image, 1));
+        copy_logits(session, 0, cropped[bar != 0]);
+    }
+    TRUE(model.resize > model.crop ? same(cropped[0], cropped[1]) : 1);
+    image.height = 1u << 21;
+    image.size = SIZE_MAX / 4;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, &image, 1));
+    OK(sn_session_free(&session));
+    options.width = 32;
+    OK(sn_session_create(shared, &options, &session));
+    image = image_of(large, 100, 300);
+    image.fit = SN_FIT_CROP;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, &image, 1)); /* not a square */
+    OK(sn_session_free(&session));
+    free(small);
+    free(large);
+    free(square);
+}
+
+static void test_results(void) {
+    sn_session *session = NULL;
+    sn_network *network = shared;
+    OK(sn_network_retain(network));
+    OK(sn_session_create(network, NULL, &session));
+    OK(sn_network_free(&network)); /* the session keeps it */
+    sn_class top[MAX_CLASSES + 1];
+    size_t count = 3;
+    EXPECT(SN_NO_RESULT, sn_session_get_top(session, 0, top, &count));
+    unsigned char *pixels = picture(model.crop, model.crop, 9);
+    sn_image image = image_of(pixels, model.crop, model.crop);
+    OK(sn_session_run(session, &image, 1));
+    free(pixels);
+    float logits[MAX_CLASSES], probabilities[MAX_CLASSES];
+    copy_logits(session, 0, logits);
+    OK(sn_softmax(logits, model.classes, probabilities));
+    count = MAX_CLASSES + 1;
+    OK(sn_session_get_top(session, 0, top, &count));
+    TRUE(count == model.classes);
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *label = NULL;
+        OK(sn_network_get_label(shared, top[i].index, &label));
+        TRUE(top[i].label == label && top[i].logit == logits[top[i].index]);
+        TRUE(top[i].probability == probabilities[top[i].index]);
+        TRUE(i == 0 || top[i].logit <= top[i - 1].logit);
+        sum += top[i].probability;
+    }
+    TRUE(fabsf(sum - 1) < 1e-5f);
+    count = 1;
+    memset(&top[1], 0x5a, sizeof top[1]);
+    sn_class kept = top[1];
+    OK(sn_session_get_top(session, 0, top, &count));
+    TRUE(count == 1 && memcmp(&top[1], &kept, sizeof kept) == 0);
+    count = 0;
+    OK(sn_session_get_top(session, 0, top, &count));
+    TRUE(count == 0);
+    count = 1;
+    EXPECT(SN_NO_RESULT, sn_session_get_top(session, 1, top, &count));
+    EXPECT(SN_NULL, sn_session_get_top(NULL, 0, top, &count));
+    EXPECT(SN_NULL, sn_session_get_top(session, 0, NULL, &count));
+    EXPECT(SN_NULL, sn_session_get_top(session, 0, top, NULL));
+    count = SIZE_MAX;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_get_top(session, 0, top, &count));
+    OK(sn_session_free(&session));
+
+    OK(sn_softmax(logits, model.classes, logits)); /* in place */
+    TRUE(same(logits, probabilities));
+    EXPECT(SN_NULL, sn_softmax(NULL, 1, probabilities));
+    EXPECT(SN_NULL, sn_softmax(logits, 1, NULL));
+    EXPECT(SN_INVALID_ARGUMENT, sn_softmax(logits, SIZE_MAX, probabilities));
+    EXPECT(SN_INVALID_ARGUMENT, sn_softmax(logits, 4, logits + 1));
+    EXPECT(SN_INVALID_ARGUMENT, sn_softmax(logits + 3, 4, logits));
+    EXPECT(SN_MISALIGNED, sn_softmax((float *)(void *)((char *)logits + 1), 1, probabilities));
+    OK(sn_softmax(logits, 0, probabilities));
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 8, ROUNDS = 3 };
+static float expected_of[THREADS][MAX_CLASSES];
+
+static void run_once(uint32_t seed, float *logits) {
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = 96;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    unsigned char *pixels = picture(96, 96, seed);
+    sn_image image = image_of(pixels, 96, 96);
+    for (int round = 0; round < ROUNDS; round++) {
+        OK(sn_session_run(session, &image, 1));
+        copy_logits(session, 0, logits);
+    }
+    free(pixels);
+    OK(sn_session_free(&session));
+}
+
+static void *worker(void *argument) {
+    size_t number = (size_t)((float(*)[MAX_CLASSES])argument - expected_of);
+    float logits[MAX_CLASSES];
+    OK(sn_network_retain(shared));
+    sn_network *network = shared;
+    run_once((uint32_t)number, logits);
+    TRUE(same(logits, expected_of[number]));
+    /* Texts are each thread's own. */
+    char name[32];
+    sprintf(name, "/no/such/file%u", (unsigned)number);
+    sn_network *none = NULL;
+    for (int i = 0; i < 20; i++) {
+        EXPECT(SN_IO, sn_network_open(name, NULL, &none));
+        TRUE(strstr(sn_last_error(), name) != NULL);
+    }
+    OK(sn_network_free(&network));
+    return NULL;
+}
+
+static void test_threads(void) {
+    pthread_t threads[THREADS];
+    for (uint32_t i = 0; i < THREADS; i++) run_once(i, expected_of[i]);
+    for (int i = 0; i < THREADS; i++) {
+        TRUE(pthread_create(&threads[i], NULL, worker, expected_of[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) TRUE(pthread_join(threads[i], NULL) == 0);
+}
+
+static sn_session *contended;
+static sn_image contended_image;
+static pthread_mutex_t finished_lock = PTHREAD_MUTEX_INITIALIZER;
+static int finished;
+
+static void *run_contended(void *argument) {
+    (void)argument;
+    sn_status status;
+    do { /* the other thread may be looking */
+        status = sn_session_run(contended, &contended_image, 1);
+    } while (status == SN_BUSY);
+    OK(status);
+    pthread_mutex_lock(&finished_lock);
+    finished = 1;
+    pthread_mutex_unlock(&finished_lock);
+    return NULL;
+}
+
+/* A second thread at a session is told so. */
+static void test_busy(void) {
+    unsigned char *pixels = picture(512, 512, 0);
+    contended_image = image_of(pixels, 512, 512);
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = 512;
+    int told = 0;
+    for (int round = 0; round < 100 && !told; round++) {
+        OK(sn_session_create(shared, &options, &contended));
+        sn_session_info info;
+        INIT(info);
+        OK(sn_session_get_info(contended, &info));
+        finished = 0;
+        pthread_t thread;
+        TRUE(pthread_create(&thread, NULL, run_contended, NULL) == 0);
+        for (int stop = 0; !stop && !told;) {
+            const float *logits = NULL;
+            size_t count = 0;
+            sn_session *copy = contended;
+            sn_status status = sn_session_get_logits(copy, 0, &logits, &count);
+            TRUE(status == SN_OK || status == SN_NO_RESULT || status == SN_BUSY);
+            if (status == SN_BUSY) {
+                /* The other thread is inside, or just left for good: in both cases this is safe. */
+                status = sn_session_free(&copy);
+                TRUE(status == SN_BUSY ? copy == contended : status == SN_OK && copy == NULL);
+                contended = copy;
+                told = status == SN_BUSY;
+                if (told) EXPECT(SN_BUSY, status);
+                break;
+            }
+            pthread_mutex_lock(&finished_lock);
+            stop = finished;
+            pthread_mutex_unlock(&finished_lock);
+        }
+        TRUE(pthread_join(thread, NULL) == 0);
+        OK(sn_session_free(&contended));
+    }
+    TRUE(told);
+    free(pixels);
+}
+
+/* ---- kernels ---- */
+
+static void test_pointwise(void) {
+    static const float weights[6] = {1, 2, 3, -1, -2, -3}, bias[2] = {10, 20};
+    sn_pointwise_options options, wrong;
+    INIT(options);
+    options.relu = 1;
+    options.inputs = 3;
+    options.outputs = 2;
+    options.weights = weights;
+    options.weight_count = 6;
+    options.bias = bias;
+    options.bias_count = 2;
+    sn_pointwise *layer = NULL;
+    EXPECT(SN_NULL, sn_pointwise_create(NULL, &layer));
+    EXPECT(SN_NULL, sn_pointwise_create(&options, NULL));
+#define WRONG(status, field, value) \
+    do { \
+        wrong = options; \
+        wrong.field = value; \
+        EXPECT(status, sn_pointwise_create(&wrong, &layer)); \
+        TRUE(layer == NULL); \
+    } while (0)
+    WRONG(SN_STRUCT_SIZE, struct_size, 4);
+    WRONG(SN_INVALID_ARGUMENT, relu, 2);
+    WRONG(SN_INVALID_ARGUMENT, inputs, 0);
+    WRONG(SN_INVALID_ARGUMENT, outputs, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, weight_count, 5);
+    WRONG(SN_INVALID_ARGUMENT, weight_count, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, bias_count, 1);
+    WRONG(SN_NULL, weights, NULL);
+    WRONG(SN_NULL, bias, NULL);
+    WRONG(SN_INVALID_ARGUMENT, cpu, "x");
+#undef WRONG
+    OK(sn_pointwise_create(&options, &layer));
+    const char *kernel = NULL;
+    OK(sn_pointwise_get_kernel(layer, &kernel));
+    TRUE(strstr(kernel, "_pw_") != NULL);
+    EXPECT(SN_NULL, sn_pointwise_get_kernel(layer, NULL));
+    EXPECT(SN_NULL, sn_pointwise_get_kernel(NULL, &kernel));
+
+    float data[2 * 5] = {1, 9, 1, 1, 9, 2, 9, 2, 2, 9}, results[2 * 3];
+    sn_range reads[2] = {{0, 1}, {2, 2}}, writes[2] = {{0, 1}, {2, 1}};
+    for (int i = 0; i < 6; i++) results[i] = -7;
+    sn_view input;
+    sn_view_mut output;
+    INIT(input);
+    INIT(output);
+    input.data = data;
+    input.count = 9; /* the last row ends with its columns */
+    input.rows = 2;
+    input.stride = 5;
+    input.ranges = reads;
+    input.range_count = 2;
+    output.data = results;
+    output.count = 6;
+    output.rows = 2;
+    output.stride = 3;
+    output.ranges = writes;
+    output.range_count = 2;
+    OK(sn_pointwise_run(layer, &input, &output));
+    static const float expected[6] = {16, -7, 14, 22, -7, 8};
+    TRUE(memcmp(results, expected, sizeof expected) == 0);
+    EXPECT(SN_NULL, sn_pointwise_run(NULL, &input, &output));
+    EXPECT(SN_NULL, sn_pointwise_run(layer, NULL, &output));
+    EXPECT(SN_NULL, sn_pointwise_run(layer, &input, NULL));
+#define WRONG(status, view, field, value) \
+    do { \
+        sn_view input_before = input; \
+        sn_view_mut output_before = output; \
+        view.field = value; \
+        EXPECT(status, sn_pointwise_run(layer, &input, &output)); \
+        input = input_before; \
+        output = output_before; \
+    } while (0)
+    WRONG(SN_STRUCT_SIZE, input, struct_size, 0);
+    WRONG(SN_STRUCT_SIZE, output, struct_size, 0);
+    WRONG(SN_INVALID_ARGUMENT, input, reserved, 1);
+    WRONG(SN_INVALID_ARGUMENT, output, reserved, 1);
+    WRONG(SN_NULL, input, data, NULL);
+    WRONG(SN_NULL, output, data, NULL);
+    WRONG(SN_INVALID_ARGUMENT, input, count, 8);
+    WRONG(SN_INVALID_ARGUMENT, output, count, 5);
+    WRONG(SN_INVALID_ARGUMENT, input, count, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, output, count, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, input, rows, 1);
+    WRONG(SN_INVALID_ARGUMENT, input, rows, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, input, stride, 3);
+    WRONG(SN_INVALID_ARGUMENT, output, stride, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, input, range_count, 1);
+    WRONG(SN_INVALID_ARGUMENT, input, range_count, SIZE_MAX);
+    WRONG(SN_NULL, input, ranges, NULL);
+    WRONG(SN_MISALIGNED, input, ranges, (const sn_range *)(const void *)((const char *)reads + 1));
+    WRONG(SN_MISALIGNED, output, data, (float *)(void *)((char *)results + 2));
+    WRONG(SN_INVALID_ARGUMENT, output, data, data + 4); /* in the input */
+#undef WRONG
+    TRUE(memcmp(results, expected, sizeof expected) == 0);
+    /* The first columns of rows without anything between them. */
+    INIT(input);
+    INIT(output);
+    input.data = data;
+    input.count = 3;
+    input.rows = output.rows = 1;
+    output.data = results;
+    output.count = 2;
+    OK(sn_pointwise_run(layer, &input, &output));
+    TRUE(results[0] == 10 + 1 + 18 + 3 && results[1] == 0 && results[2] == 14);
+    OK(sn_pointwise_free(&layer));
+    TRUE(layer == NULL);
+    OK(sn_pointwise_free(&layer));
+    EXPECT(SN_NULL, sn_pointwise_free(NULL));
+}
+
+static void test_depthwise(void) {
+    float weights[18], bias[2] = {0, 100};
+    for (int i = 0; i < 18; i++) weights[i] = 1;
+    sn_depthwise_options options, wrong;
+    INIT(options);
+    options.stride = 1;
+    options.channels = 2;
+    options.weights = weights;
+    options.weight_count = 18;
+    options.bias = bias;
+    options.bias_count = 2;
+    sn_depthwise *layer = NULL;
+    EXPECT(SN_NULL, sn_depthwise_create(NULL, &layer));
+    EXPECT(SN_NULL, sn_depthwise_create(&options, NULL));
+#define WRONG(status, field, value) \
+    do { \
+        wrong = options; \
+        wrong.field = value; \
+        EXPECT(status, sn_depthwise_create(&wrong, &layer)); \
+        TRUE(layer == NULL); \
+    } while (0)
+    WRONG(SN_STRUCT_SIZE, struct_size, 4);
+    WRONG(SN_INVALID_ARGUMENT, stride, 0);
+    WRONG(SN_INVALID_ARGUMENT, stride, 3);
+    WRONG(SN_INVALID_ARGUMENT, channels, 0);
+    WRONG(SN_INVALID_ARGUMENT, channels, SIZE_MAX);
+    WRONG(SN_INVALID_ARGUMENT, weight_count, 17);
+    WRONG(SN_INVALID_ARGUMENT, bias_count, 3);
+    WRONG(SN_NULL, weights, NULL);
+    WRONG(SN_NULL, bias, NULL);
+    WRONG(SN_INVALID_ARGUMENT, cpu, "reference,");
+#undef WRONG
+    for (uint32_t stride = 1; stride <= 2; stride++) {
+        options.stride = stride;
+        OK(sn_depthwise_create(&options, &layer));
+        const char *kernel = NULL;
+        OK(sn_depthwise_get_kernel(layer, &kernel));
+        TRUE(strstr(kernel, stride == 1 ? "_dw3x3s1_" : "_dw3x3s2_") != NULL);
+        EXPECT(SN_NULL, sn_depthwise_get_kernel(layer, NULL));
+        EXPECT(SN_NULL, sn_depthwise_get_kernel(NULL, &kernel));
+        /* 3 x 3 pixels of two channels. */
+        float data[18], results[18];
+        for (int i = 0; i < 18; i++) data[i] = 1;
+        size_t side = stride == 1 ? 3 : 2;
+        sn_view input;
+        sn_view_mut output;
+        INIT(input);
+        INIT(output);
+        input.data = data;
+        input.count = 18;
+        input.rows = 9;
+        output.data = results;
+        output.count = 18;
+        output.rows = side * side;
+        OK(sn_depthwise_run(layer, &input, 3, &output));
+        TRUE(results[0] == 4 && results[1] == 104);
+        TRUE(stride == 1 ? results[2] == 6 && results[8] == 9 : results[2] == 4 && results[6] == 4);
+        EXPECT(SN_INVALID_ARGUMENT, sn_depthwise_run(layer, &input, 0, &output));
+        EXPECT(SN_INVALID_ARGUMENT, sn_depthwise_run(layer, &input, 4, &output));
+        EXPECT(SN_INVALID_ARGUMENT, sn_depthwise_run(layer, &input, SIZE_MAX, &output));
+        EXPECT(SN_NULL, sn_depthwise_run(NULL, &input, 3, &output));
+        EXPECT(SN_NULL, sn_depthwise_run(layer, NULL, 3, &output));
+        EXPECT(SN_NULL, sn_depthwise_run(layer, &input, 3, NULL));
+        output.data = data;
+        EXPECT(SN_INVALID_ARGUMENT, sn_depthwise_run(layer, &input, 3, &output));
+        OK(sn_depthwise_free(&layer));
+        TRUE(layer == NULL);
+    }
+    OK(sn_depthwise_free(&layer));
+    EXPECT(SN_NULL, sn_depthwise_free(NULL));
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: capi MODEL LEVEL\n");
+        return 2;
+    }
+    TRUE(strcmp(sn_last_error(), "") == 0);
+    test_versions(argv[2]);
+    read_model(argv[1]);
+    test_networks(argv[1]);
+    test_memory_and_descriptors();
+    test_session_options();
+    test_arenas();
+    test_runs();
+    test_wrong_runs();
+    test_batches();
+    test_crops();
+    test_results();
+    test_threads();
+    test_busy();
+    test_pointwise();
+    test_depthwise();
+#ifdef TEST_PANIC
+    EXPECT(SN_INTERNAL, sn_test_panic());
+    TRUE(strcmp(sn_last_error(), "a test's panic") == 0);
+    for (int status = SN_OK; status <= SN_INTERNAL; status++) TRUE(met[status]);
+#endif
+    OK(sn_network_free(&shared));
+    free(file_bytes);
+    puts("ok");
+    return 0;
+}
