@@ -58,9 +58,9 @@ pub(crate) struct ChannelOrder {
 
 /// Indices of `columns`, by ascending column.
 fn ascending(columns: &[usize]) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..columns.len()).collect();
-    indices.sort_by_key(|&i| columns[i]);
-    indices
+    let mut pairs: Vec<(usize, usize)> = columns.iter().copied().zip(0..).collect();
+    pairs.sort_unstable();
+    pairs.into_iter().map(|(_, index)| index).collect()
 }
 
 fn natural(channels: usize) -> Vec<usize> {

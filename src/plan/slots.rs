@@ -104,16 +104,15 @@ fn assign(labels: &[usize], columns: &[usize], free: impl Iterator<Item = usize>
 fn fill(unit: usize, units: usize, labels: &[usize], freed: &[usize], columns: &mut [usize]) {
     let mut left: Counts = vec![0; units + 3];
     labels.iter().for_each(|&label| left[label] += 1);
-    let mut holes = ranges(freed);
-    holes.sort_by_key(|hole| (hole.len, hole.start));
+    let mut holes: Vec<_> = ranges(freed).iter().map(|hole| (hole.len, hole.start)).collect();
+    holes.sort_unstable();
     // Neighbours of a hole are never freed by the same unit, so their labels do not change here.
-    for (k, &hole) in holes.iter().enumerate() {
-        let before = hole.start.checked_sub(1).map(|c| columns[c]);
-        let after = columns.get(hole.end()).copied();
+    for (k, &(len, start)) in holes.iter().enumerate() {
+        let before = start.checked_sub(1).map(|c| columns[c]);
+        let after = columns.get(start + len).copied();
         let largest = k + 1 == holes.len();
-        let take =
-            if largest { left.clone() } else { choose(unit, hole.len, before, after, &left) };
-        let mut column = hole.start;
+        let take = if largest { left.clone() } else { choose(unit, len, before, after, &left) };
+        let mut column = start;
         for label in arrange(unit, largest, before, after, &take) {
             columns[column..column + take[label]].fill(label);
             column += take[label];
@@ -132,8 +131,13 @@ fn choose(
     after: Option<usize>,
     left: &Counts,
 ) -> Counts {
+    // The one with more channels first.
     let mut neighbours: Vec<usize> = before.into_iter().chain(after).collect();
-    neighbours.sort_by_key(|&label| (std::cmp::Reverse(left[label]), label));
+    if let [a, b] = neighbours[..]
+        && (left[b], a) > (left[a], b)
+    {
+        neighbours.reverse();
+    }
     neighbours.dedup();
     let both = before.filter(|_| before == after);
     let enough = |&label: &usize| left[label] >= size;

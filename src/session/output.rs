@@ -54,11 +54,15 @@ pub fn softmax(logits: &mut [f32]) {
 /// first. Fewer where there are fewer classes. NaN counts
 /// as negative infinity.
 pub fn top_k(values: &[f32], k: usize) -> Vec<(usize, f32)> {
-    let mut ranked: Vec<(usize, f32)> = values.iter().copied().enumerate().collect();
-    let key = |x: f32| if x.is_nan() { f32::NEG_INFINITY } else { x };
-    ranked.sort_by(|a, b| key(b.1).total_cmp(&key(a.1)).then(a.0.cmp(&b.0)));
-    ranked.truncate(k);
-    ranked
+    let mut ranked: Vec<(usize, usize)> = values.iter().map(|&x| falling(x)).zip(0..).collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(k).map(|(_, class)| (class, values[class])).collect()
+}
+
+/// A number for each float that is the smaller the larger the float is.
+fn falling(x: f32) -> usize {
+    let bits = if x.is_nan() { f32::NEG_INFINITY } else { x }.to_bits();
+    (if bits >> 31 == 0 { !bits & i32::MAX as u32 } else { bits }) as usize
 }
 
 #[cfg(test)]
