@@ -41,6 +41,7 @@ pub(super) unsafe fn output<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mu
     Ok(unsafe { &mut *pointer })
 }
 
+/// That so many elements are aligned and in the address space.
 pub(super) fn check_range<T>(pointer: *const T, len: usize, name: &str) -> Result<(), Failure> {
     check(pointer, name)?;
     check_end(pointer.addr(), len, size_of::<T>(), name)
@@ -85,11 +86,9 @@ pub(super) unsafe fn slice_mut<'a, T>(
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
 }
 
-/// That two arrays of so many elements share no memory.
+/// That two arrays of so many elements, both checked, share no memory.
 pub(super) fn apart<T>(a: (*const T, usize), b: (*const T, usize)) -> Result<(), Failure> {
-    let end = |(pointer, len): (*const T, usize)| {
-        pointer.addr().saturating_add(len.saturating_mul(size_of::<T>()))
-    };
+    let end = |(pointer, len): (*const T, usize)| pointer.addr() + len * size_of::<T>();
     match a.0.addr() < end(b) && b.0.addr() < end(a) {
         true => Err(Failure::argument("output", "in the input's memory", "memory of its own")),
         false => Ok(()),

@@ -1,6 +1,6 @@
 //! The pointwise and depthwise kernels by themselves.
 
-use super::args::{Versioned, apart, output, read, reference, slice, slice_mut};
+use super::args::{Versioned, apart, check_range, output, read, reference, slice, slice_mut};
 use super::network::{masked_cpu, reserved};
 use super::status::{Failure, c_string, sn_status, status};
 use crate::cpu::Cpu;
@@ -203,7 +203,8 @@ unsafe fn views<'a>(
     let (from, to) = unsafe { (read(input)?, read(output)?) };
     // SAFETY: promised by the caller.
     let view = unsafe { from.view(inputs) }?;
-    // SAFETY: promised by the caller. That both are apart is known before either is used.
+    // That both are apart is known before the output is borrowed.
+    check_range(to.data, to.count, "data of sn_view_mut")?;
     apart((from.data, from.count), (to.data, to.count))?;
     // SAFETY: promised by the caller.
     Ok((view, unsafe { to.view(outputs) }?))
