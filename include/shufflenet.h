@@ -284,9 +284,48 @@ typedef struct sn_image {
   size_t row_stride;
   // How it becomes as large as the session's images.
   sn_fit fit;
-  // 0.
-  uint32_t reserved;
+  // Degrees by which it is turned clockwise to stand upright: 0, 90, 180 or 270; 0 with `SN_FIT_NONE`.
+  uint32_t rotation;
 } sn_image;
+
+// The standard by which RGB became YUV: `SN_BT601` or `SN_BT709`.
+typedef uint32_t sn_yuv_matrix;
+
+// The values of YUV: `SN_FULL_RANGE` or `SN_LIMITED_RANGE`.
+typedef uint32_t sn_yuv_range;
+
+// One of a camera frame's planes, as Android's `Image.Plane` describes it. Planes may share memory.
+typedef struct sn_plane {
+  // The first pixel.
+  const uint8_t *data;
+  // Bytes at `data`; the plane may end with its last pixel.
+  size_t size;
+  // Bytes from one row to the next; 0 stands for rows without anything between them.
+  size_t row_stride;
+  // Bytes from one pixel to the next: 1 for Y, 1 (I420, YV12) or 2 (NV12, NV21) for U and V. 0 stands
+  // for 1.
+  size_t pixel_stride;
+} sn_plane;
+
+// A camera's frame in YUV 4:2:0: a plane of luma, and two of chroma with half its width and height, rounded
+// up. It is turned, resized and cut as with `SN_FIT_CROP`, and normalised.
+typedef struct sn_yuv_image {
+  // `sizeof(sn_yuv_image)`.
+  uint32_t struct_size;
+  // The standard by which RGB became YUV.
+  sn_yuv_matrix matrix;
+  // The values of luma and chroma.
+  sn_yuv_range range;
+  // Degrees by which it is turned clockwise to stand upright: 0, 90, 180 or 270; Android's
+  // `rotationDegrees`.
+  uint32_t rotation;
+  // Pixels in a row of luma, before it is turned.
+  uint32_t width;
+  // Rows of luma, before it is turned.
+  uint32_t height;
+  // Y, U and V.
+  struct sn_plane planes[3];
+} sn_yuv_image;
 
 // Order of an image's floats: `SN_NHWC` or `SN_NCHW`.
 typedef uint32_t sn_layout;
@@ -334,6 +373,18 @@ typedef struct sn_class {
 // `resize`, bilinear and antialiased, and the middle is cut out, to the bit as torchvision does it with
 // Pillow. Where the session's size is not the model's `crop`, `resize` follows in proportion.
 #define SN_FIT_CROP 1
+
+// ITU-R BT.601: JPEG, and most phone cameras.
+#define SN_BT601 0
+
+// ITU-R BT.709: HD video.
+#define SN_BT709 1
+
+// Luma 0 to 255: JPEG, and Android's camera by default.
+#define SN_FULL_RANGE 0
+
+// Luma 16 to 235, chroma 16 to 240: video.
+#define SN_LIMITED_RANGE 1
 
 // `[height][width][red, green, blue]`.
 #define SN_NHWC 0
@@ -566,7 +617,7 @@ sn_status sn_session_get_kernel(const struct sn_session *session,
 
 // Runs the network on 8-bit pictures, at most as many as the session's batch. All have the same
 // `struct_size`. With `SN_FIT_CROP`, memory is allocated
-// when a picture's size is not the last one's; else nothing is.
+// when a picture's size or rotation is not the last one's; else nothing is.
 //
 // # Safety
 // `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each
@@ -574,6 +625,17 @@ sn_status sn_session_get_kernel(const struct sn_session *session,
 sn_status sn_session_run(struct sn_session *session,
                          const struct sn_image *images,
                          size_t count);
+
+// Runs the network on a camera's frames, at most as many as the session's batch, whose images are square.
+// All have the same `struct_size`. Memory is allocated when a frame's size or rotation is not the last
+// one's; else nothing is.
+//
+// # Safety
+// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, of whose
+// planes each `data` is NULL or points to `size` bytes that nobody writes.
+sn_status sn_session_run_yuv(struct sn_session *session,
+                             const struct sn_yuv_image *images,
+                             size_t count);
 
 // Runs the network on images of normalised floats, at most as many as the session's batch. All have the
 // same `struct_size`. Allocates nothing.

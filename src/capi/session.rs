@@ -5,14 +5,14 @@ use super::args::{
     slice, slice_mut, write,
 };
 use super::cpu::{core_name, level_name};
-use super::image::{sn_float_image, sn_image};
+use super::image::{sn_float_image, sn_image, sn_yuv_image};
 use super::network::{count, masked_cpu, reserved, sn_network};
 use super::status::{Failure, c_string, sn_status, status};
-use crate::image::{PixelFormat, Pixels, Preprocessor};
+use crate::image::{PixelFormat, Pixels, Preprocessor, Rotation};
 use crate::kernels::{Operation, select};
 use crate::model::Preprocessing;
 use crate::session::{Arena, Draft};
-use crate::{Input, Session, SessionOptions, softmax, top_k};
+use crate::{Error, Input, Session, SessionOptions, softmax, top_k};
 use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{self, NonNull};
@@ -33,8 +33,8 @@ struct State {
     network: Arc<sn_network>,
     session: Session,
     results: Results,
-    /// Made for the last picture that was resized, of this width and height.
-    preprocessor: Option<([usize; 2], Preprocessor)>,
+    /// Made for the last picture that was resized.
+    preprocessor: Option<(Source, Preprocessor)>,
     /// Pictures of a batch that were resized; each empty before the first.
     crops: Vec<Vec<u8>>,
     /// Empty between runs.
@@ -380,7 +380,7 @@ pub unsafe extern "C" fn sn_session_get_kernel(
 
 /// Runs the network on 8-bit pictures, at most as many as the session's batch. All have the same
 /// `struct_size`. With `SN_FIT_CROP`, memory is allocated
-/// when a picture's size is not the last one's; else nothing is.
+/// when a picture's size or rotation is not the last one's; else nothing is.
 ///
 /// # Safety
 /// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each
@@ -403,11 +403,50 @@ pub unsafe extern "C" fn sn_session_run(
                 let image: sn_image = image?;
                 // SAFETY: promised by the caller.
                 let pixels = unsafe { image.pixels() }?;
-                let pixels = match image.is_cropped()? {
-                    true => preparation.crop(session, &pixels)?,
-                    false => pixels,
+                let pixels = match image.crop()? {
+                    Some(rotation) => {
+                        let source =
+                            Source { width: pixels.width(), height: pixels.height(), rotation };
+                        let run = |p: &mut Preprocessor, out: &mut _| p.run(&pixels, out);
+                        preparation.crop(session, source, run)?
+                    }
+                    None => pixels,
                 };
                 inputs.push(Input::Pixels(pixels));
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Runs the network on a camera's frames, at most as many as the session's batch, whose images are square.
+/// All have the same `struct_size`. Memory is allocated when a frame's size or rotation is not the last
+/// one's; else nothing is.
+///
+/// # Safety
+/// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, of whose
+/// planes each `data` is NULL or points to `size` bytes that nobody writes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sn_session_run_yuv(
+    session: *mut sn_session,
+    images: *const sn_yuv_image,
+    count: usize,
+) -> sn_status {
+    status(|| {
+        // SAFETY: promised by the caller.
+        let mut guard = unsafe { Guard::new(session) }?;
+        let state = guard.state();
+        state.check_count(count)?;
+        // SAFETY: promised by the caller.
+        let images = unsafe { read_array(images, count) }?;
+        state.run_with(|session, preparation, inputs| {
+            for image in images {
+                let image: sn_yuv_image = image?;
+                // SAFETY: promised by the caller.
+                let (frame, rotation) = unsafe { image.frame() }?;
+                let source = Source { width: frame.width(), height: frame.height(), rotation };
+                let run = |p: &mut Preprocessor, out: &mut _| p.run_yuv420(&frame, out);
+                inputs.push(Input::Pixels(preparation.crop(session, source, run)?));
             }
             Ok(())
         })
@@ -491,37 +530,51 @@ impl State {
     }
 }
 
+/// What a preprocessor is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Source {
+    width: usize,
+    height: usize,
+    rotation: Rotation,
+}
+
 /// What makes pictures as large as a session's images.
 struct Preparation<'a> {
-    preprocessor: &'a mut Option<([usize; 2], Preprocessor)>,
+    preprocessor: &'a mut Option<(Source, Preprocessor)>,
     /// Room for each picture of a batch that is still to come.
     crops: std::slice::IterMut<'a, Vec<u8>>,
 }
 
 impl<'a> Preparation<'a> {
-    fn crop(&mut self, session: &Session, pixels: &Pixels<'_>) -> Result<Pixels<'a>, Failure> {
-        let size = [pixels.width(), pixels.height()];
+    /// `run` writes the square.
+    fn crop(
+        &mut self,
+        session: &Session,
+        source: Source,
+        run: impl FnOnce(&mut Preprocessor, &mut [u8]) -> Result<(), Error>,
+    ) -> Result<Pixels<'a>, Failure> {
         let (height, width) = session.input_size();
         if height != width {
             let found = format!("{height} x {width}");
             return Err(Failure::argument("session's size", found, "a square, to resize to"));
         }
         let preprocessor = match self.preprocessor {
-            Some((last, preprocessor)) if *last == size => preprocessor,
+            Some((last, preprocessor)) if *last == source => preprocessor,
             _ => {
                 let of_model = session.network().preprocessing();
                 // In proportion, rounded.
                 let resize = (of_model.resize * width + of_model.crop / 2) / of_model.crop.max(1);
                 let of_size = Preprocessing { resize: resize.max(1), crop: width, ..*of_model };
-                let preprocessor = Preprocessor::new(&of_size, size[0], size[1])?;
-                &mut self.preprocessor.insert((size, preprocessor)).1
+                let Source { width, height, rotation } = source;
+                let preprocessor = Preprocessor::rotated(&of_size, width, height, rotation)?;
+                &mut self.preprocessor.insert((source, preprocessor)).1
             }
         };
         let Some(crop) = self.crops.next() else {
             unreachable!("there are no more pictures than a batch has");
         };
         crop.resize(3 * width * width, 0);
-        preprocessor.run(pixels, crop)?;
+        run(preprocessor, crop)?;
         Ok(Pixels::new(crop, width, width, 3 * width, PixelFormat::Rgb)?)
     }
 }

@@ -530,7 +530,8 @@ static void test_wrong_runs(void) {
     WRONG(SN_INVALID_ARGUMENT, row_stride, 3 * W - 1);
     WRONG(SN_INVALID_ARGUMENT, row_stride, SIZE_MAX);
     WRONG(SN_INVALID_ARGUMENT, fit, 2);
-    WRONG(SN_INVALID_ARGUMENT, reserved, 1);
+    WRONG(SN_INVALID_ARGUMENT, rotation, 1);
+    WRONG(SN_INVALID_ARGUMENT, rotation, 90); /* is for SN_FIT_CROP */
     WRONG(SN_STRUCT_SIZE, struct_size, 0);
     WRONG(SN_STRUCT_SIZE, struct_size, (uint32_t)sizeof(sn_image) - 8);
     WRONG(SN_STRUCT_SIZE, struct_size, (uint32_t)sizeof(sn_image) + 1);
@@ -649,6 +650,150 @@ static void test_crops(void) {
     free(small);
     free(large);
     free(square);
+}
+
+/* The conversion of the library's documentation. */
+static unsigned char limited(int value) {
+    return (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static int down(int value, int bits) { /* rounds down, also below 0 */
+    return value >= 0 ? value >> bits : -((-value + (1 << bits) - 1) >> bits);
+}
+
+static void to_rgb(int kind, int y, int u, int v, unsigned char *rgb) {
+    static const int factors[4][6] = {
+        {16384, 33, 22970, -5638, -11700, 29032},
+        {19077, -1159, 26149, -6419, -13320, 33050},
+        {16384, 33, 25802, -3069, -7670, 30402},
+        {19077, -1159, 29372, -3494, -8731, 34610},
+    };
+    const int *f = factors[kind];
+    int luma = down(f[0] * y, 8) + f[1];
+    u -= 128;
+    v -= 128;
+    rgb[0] = limited(down(luma + down(f[2] * v, 8), 6));
+    rgb[1] = limited(down(luma + down(f[3] * u, 8) + down(f[4] * v, 8), 6));
+    rgb[2] = limited(down(luma + down(f[5] * u, 8), 6));
+}
+
+/* Frames in every format, standard, range and rotation give what their RGB pixels, turned by hand, give. */
+static void test_camera(void) {
+    enum { W = 75, H = 53, CW = (W + 1) / 2, CH = (H + 1) / 2, S = 64 };
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = S;
+    options.batch = 2;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    static const char *const formats[] = {"I420", "YV12", "NV12", "NV21"};
+    for (int format = 0; format < 4; format++) {
+        int interleaved = formats[format][0] == 'N', swapped = format % 2;
+        size_t y_stride = W + 3, step = interleaved ? 2 : 1, c_stride = step * CW + 5;
+        /* The memory ends with the last sample. */
+        size_t y_size = y_stride * (H - 1) + W, c_size = c_stride * (CH - 1) + step * (CW - 1) + 1;
+        size_t all = interleaved ? c_size + 1 : 2 * c_size;
+        unsigned char *luma = (unsigned char *)allocate(y_size), *chroma = (unsigned char *)allocate(all);
+        uint32_t seed = (uint32_t)format;
+        for (size_t i = 0; i < y_size; i++) luma[i] = (unsigned char)next_random(&seed);
+        for (size_t i = 0; i < all; i++) chroma[i] = (unsigned char)next_random(&seed);
+        const unsigned char *first = chroma, *second = chroma + (interleaved ? 1 : c_size);
+        const unsigned char *u = swapped ? second : first, *v = swapped ? first : second;
+
+        for (int kind = 0; kind < 4; kind++) {
+            sn_yuv_image frame, wrong[2];
+            INIT(frame);
+            frame.matrix = kind < 2 ? SN_BT601 : SN_BT709;
+            frame.range = kind % 2 ? SN_LIMITED_RANGE : SN_FULL_RANGE;
+            frame.width = W;
+            frame.height = H;
+            frame.planes[0].data = luma;
+            frame.planes[0].size = y_size;
+            frame.planes[0].row_stride = y_stride;
+            frame.planes[1].data = u;
+            frame.planes[2].data = v;
+            for (int plane = 1; plane < 3; plane++) {
+                frame.planes[plane].size = c_size;
+                frame.planes[plane].row_stride = c_stride;
+                frame.planes[plane].pixel_stride = step;
+            }
+            for (int quarter = 0; quarter < 4; quarter++) {
+                /* Turned by hand: where a pixel of the frame goes. */
+                uint32_t width = quarter % 2 ? H : W, height = quarter % 2 ? W : H;
+                unsigned char *rgb = (unsigned char *)allocate(3 * W * H);
+                unsigned char *unturned = (unsigned char *)allocate(3 * W * H);
+                for (size_t y = 0; y < H; y++) {
+                    for (size_t x = 0; x < W; x++) {
+                        size_t c = y / 2 * c_stride + x / 2 * step;
+                        size_t to_x = quarter == 0 ? x : quarter == 1 ? H - 1 - y : quarter == 2 ? W - 1 - x : y;
+                        size_t to_y = quarter == 0 ? y : quarter == 1 ? x : quarter == 2 ? H - 1 - y : W - 1 - x;
+                        unsigned char *to = rgb + 3 * (to_y * width + to_x);
+                        to_rgb(kind, luma[y * y_stride + x], u[c], v[c], to);
+                        memcpy(unturned + 3 * (y * W + x), to, 3);
+                    }
+                }
+                float logits[3][MAX_CLASSES];
+                sn_image image = image_of(rgb, height, width);
+                image.fit = SN_FIT_CROP;
+                OK(sn_session_run(session, &image, 1));
+                copy_logits(session, 0, logits[0]);
+                image = image_of(unturned, H, W);
+                image.fit = SN_FIT_CROP;
+                image.rotation = 90u * (uint32_t)quarter;
+                OK(sn_session_run(session, &image, 1));
+                copy_logits(session, 0, logits[1]);
+                frame.rotation = 90u * (uint32_t)quarter;
+                OK(sn_session_run_yuv(session, &frame, 1));
+                copy_logits(session, 0, logits[2]);
+                TRUE(same(logits[0], logits[1]) && same(logits[0], logits[2]));
+                free(rgb);
+                free(unturned);
+            }
+            frame.rotation = 0;
+            wrong[0] = wrong[1] = frame;
+            OK(sn_session_run_yuv(session, wrong, 2));
+#define WRONG(status, field, value) \
+    do { \
+        wrong[1].field = value; \
+        EXPECT(status, sn_session_run_yuv(session, wrong, 2)); \
+        wrong[1] = frame; \
+    } while (0)
+            WRONG(SN_STRUCT_SIZE, struct_size, 0);
+            WRONG(SN_INVALID_ARGUMENT, matrix, 2);
+            WRONG(SN_INVALID_ARGUMENT, range, 2);
+            WRONG(SN_INVALID_ARGUMENT, rotation, 45);
+            WRONG(SN_INVALID_ARGUMENT, width, 0);
+            WRONG(SN_INVALID_ARGUMENT, width, UINT32_MAX);
+            WRONG(SN_INVALID_ARGUMENT, height, H + 2);
+            for (int plane = 0; plane < 3; plane++) {
+                WRONG(SN_NULL, planes[plane].data, NULL);
+                WRONG(SN_INVALID_ARGUMENT, planes[plane].size, frame.planes[plane].size - 1);
+                WRONG(SN_INVALID_ARGUMENT, planes[plane].size, SIZE_MAX);
+                WRONG(SN_INVALID_ARGUMENT, planes[plane].row_stride, 7);
+                WRONG(SN_INVALID_ARGUMENT, planes[plane].row_stride, SIZE_MAX);
+                WRONG(SN_INVALID_ARGUMENT, planes[plane].pixel_stride, 3);
+            }
+#undef WRONG
+        }
+        free(luma);
+        free(chroma);
+    }
+    /* Without anything between pixels and rows, as zeros in the strides say: grey. */
+    unsigned char grey[16 * 16];
+    memset(grey, 128, sizeof grey);
+    sn_yuv_image frame;
+    INIT(frame);
+    frame.width = frame.height = 16;
+    for (int plane = 0; plane < 3; plane++) {
+        frame.planes[plane].data = grey;
+        frame.planes[plane].size = plane == 0 ? 256 : 64;
+    }
+    OK(sn_session_run_yuv(session, &frame, 1));
+    EXPECT(SN_NULL, sn_session_run_yuv(NULL, &frame, 1));
+    EXPECT(SN_NULL, sn_session_run_yuv(session, NULL, 1));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_yuv(session, &frame, 0));
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_yuv(session, &frame, 3));
+    OK(sn_session_free(&session));
 }
 
 static void test_results(void) {
@@ -1018,6 +1163,7 @@ int main(int argc, char **argv) {
     test_wrong_runs();
     test_batches();
     test_crops();
+    test_camera();
     test_results();
     test_threads();
     test_busy();
