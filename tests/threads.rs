@@ -3,6 +3,8 @@
 mod common;
 
 use common::bits;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use shufflenet::cpu::Cores;
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::model::{Architecture, Stage};
 use shufflenet::{Input, Network, Session, SessionOptions, Threads};
@@ -187,4 +189,27 @@ fn callers_share_a_network() {
             });
         }
     });
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+#[test]
+fn cores_do_not_change_bits_and_are_there() {
+    let network = Network::new(common::model(&Architecture::X0_5)).unwrap();
+    let (size, images) = ((64, 64), images(1, (64, 64)));
+    let expected = run(&mut session(&network, size, 1, 1), &images);
+    let options = |cores: &[usize], threads| SessionOptions {
+        input_size: Some(size),
+        threads,
+        cores: Some(Cores::new(cores.iter().copied()).unwrap()),
+        ..SessionOptions::default()
+    };
+    // Of a CPU that every machine has, and of one that none has.
+    let cpu = rustix::thread::sched_getcpu();
+    let mut on_one = Session::new(&network, &options(&[cpu], Threads::Exactly(3))).unwrap();
+    assert_eq!(on_one.threads(), 3);
+    assert_eq!(run(&mut on_one, &images), expected);
+    let clamped = Session::new(&network, &options(&[cpu], Threads::AtMost(3))).unwrap();
+    assert!(clamped.threads() <= 2, "{}", clamped.threads());
+    let error = Session::new(&network, &options(&[1023], Threads::Exactly(3))).unwrap_err();
+    assert_eq!(error.to_string(), "cores is {1023}, expected CPUs that this process may use");
 }

@@ -1,8 +1,10 @@
 //! What this CPU can do, and how much of it may be used.
 
 mod core_type;
+mod cores;
 
 pub use core_type::CoreType;
+pub use cores::Cores;
 
 use crate::Error;
 use std::fmt;

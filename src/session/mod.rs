@@ -15,7 +15,7 @@ pub use output::{Output, softmax, top_k};
 pub use profile::Profile;
 
 use crate::Error;
-use crate::cpu::Cpu;
+use crate::cpu::{Cores, Cpu};
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
 use crate::kernels::{Layout, Operation, select_known};
@@ -42,7 +42,7 @@ const MAX_PIXELS: usize = 1 << 26;
 /// Android a run keeps them off the CPU that its caller is on, unless that is the only one that they may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// So many, but not more than the cores that this process may use.
+    /// So many, but not more than the cores that they may use.
     AtMost(usize),
     /// So many, whatever the machine has.
     Exactly(usize),
@@ -55,13 +55,14 @@ impl Default for Threads {
 }
 
 impl Threads {
-    fn number(self) -> Result<usize, Error> {
+    fn number(self, cores: Option<&Cores>) -> Result<usize, Error> {
         match self {
             Threads::AtMost(0) | Threads::Exactly(0) => {
                 Err(Error::argument("threads", 0, "at least 1"))
             }
             Threads::AtMost(threads) => {
-                Ok(threads.min(available_parallelism().map_or(1, usize::from)))
+                let all = || available_parallelism().map_or(1, usize::from);
+                Ok(threads.min(cores.map_or_else(all, places::most_threads)))
             }
             Threads::Exactly(threads) => Ok(threads),
         }
@@ -78,6 +79,10 @@ pub struct SessionOptions {
     /// How many threads to use; by default 1. [`Session::threads`] tells how many there are: fewer
     /// where the work has not so many parts, and one where activations are kept.
     pub threads: Threads,
+    /// CPUs that all threads but the caller's keep to, such as a phone's big ones; by default those that
+    /// the thread that makes the session may use. The caller's own is never moved: whoever wants that binds
+    /// it.
+    pub cores: Option<Cores>,
     /// Which kernels to use; by default those that the network was packed for.
     pub cpu: Option<Cpu>,
     /// Output rows that a unit computes before its next layer reads them; by default as many as fit a
@@ -103,6 +108,7 @@ pub struct Session {
 /// A session that has no memory yet.
 pub(crate) struct Draft<'a> {
     binding: Binding<'a>,
+    cores: Option<Cores>,
     keeps: bool,
     bytes: usize,
     work: Work,
@@ -199,9 +205,15 @@ impl<'a> Draft<'a> {
             Some(rows) => Bands::Rows(rows),
             None => Bands::Auto,
         };
+        let cores = options.cores.as_ref();
+        if !Cores::SUPPORTED
+            && let Some(cores) = cores
+        {
+            return Err(Error::argument("cores", format!("{cores:?}"), "none on this system"));
+        }
         let threads = match options.keep_activations {
-            true => options.threads.number()?.min(1),
-            false => options.threads.number()?,
+            true => options.threads.number(cores)?.min(1),
+            false => options.threads.number(cores)?,
         };
         let (size, cpu) = ([height, width], options.cpu.unwrap_or(network.cpu()));
         let normalization = Arc::new(Normalization::new(preprocessing.mean, preprocessing.std)?);
@@ -219,7 +231,8 @@ impl<'a> Draft<'a> {
             Work::Team(division) => division.bytes(),
         };
         let bytes = bytes.ok_or_else(|| binding.too_large())?;
-        Ok(Draft { binding, keeps: options.keep_activations, bytes, work })
+        let (keeps, cores) = (options.keep_activations, options.cores);
+        Ok(Draft { binding, cores, keeps, bytes, work })
     }
 
     /// Size of the arena that it takes, in bytes.
@@ -233,10 +246,10 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Those of [`Session::new`].
     pub fn build(self, mut arena: Arena) -> Result<Session, Error> {
-        let Draft { binding, keeps, bytes, work } = self;
+        let Draft { binding, cores, keeps, bytes, work } = self;
         let worker = match work {
             Work::Solo(schedule) => Worker::Solo(Solo::new(&binding, schedule, &mut arena)?),
-            Work::Team(division) => Worker::Team(Team::new(&binding, division, &mut arena)?),
+            Work::Team(division) => Worker::Team(Team::new(&binding, division, cores, &mut arena)?),
         };
         let Binding { network, size, batch, cpu, .. } = binding;
         let network = network.clone();
@@ -249,8 +262,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch, band or
-    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory, or
-    /// more threads than the system makes.
+    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory,
+    /// more threads than the system makes, cores that they may not use, or cores where
+    /// [`Cores::SUPPORTED`] is not so.
     pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
         Draft::new(network, options)?.build(Arena::Heap)
     }

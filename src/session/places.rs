@@ -1,23 +1,51 @@
-//! Keeps a team's threads off the CPU that the caller is on. A kernel may wake a thread on the CPU of the one that
+//! Where a team's threads run: on CPUs of the caller's choice, and off the one that the caller is on. A kernel may wake a thread on the CPU of the one that
 //! wakes it though another is idle; they would take turns there, and be slower than the caller alone.
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-pub(super) use linux::{Place, Places};
+pub(super) use linux::{Places, most_threads};
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-pub(super) use elsewhere::{Place, Places};
+pub(super) use elsewhere::{Places, most_threads};
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 mod linux {
+    use crate::Error;
+    use crate::cpu::Cores;
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_getcpu, sched_setaffinity};
     use std::sync::{Arc, OnceLock};
+
+    /// How many threads have a CPU each, where all but the caller keep to these.
+    pub fn most_threads(cores: &Cores) -> usize {
+        let of_caller = sched_getaffinity(None).unwrap_or_default();
+        let chosen = set_of(cores);
+        // The caller may be on another one.
+        let other = (0..CpuSet::MAX_CPU).any(|cpu| of_caller.is_set(cpu) && !chosen.is_set(cpu));
+        chosen.count() as usize + usize::from(other)
+    }
+
+    fn set_of(cores: &Cores) -> CpuSet {
+        let mut set = CpuSet::new();
+        cores.numbers().filter(|&cpu| cpu < CpuSet::MAX_CPU).for_each(|cpu| set.set(cpu));
+        set
+    }
 
     /// A thread's, which says who it is.
     pub struct Place(Arc<OnceLock<Pid>>);
 
     impl Place {
-        pub fn take(&self) {
+        /// Has the thread that calls it keep to some CPUs, if there is a choice of these.
+        pub fn take(&self, cores: Option<&Cores>) -> Result<(), Error> {
+            if let Some(cores) = cores {
+                let chosen = set_of(cores);
+                let set = sched_setaffinity(None, &chosen).and_then(|()| sched_getaffinity(None));
+                // Those that a thread may not use are left out without an error.
+                if set != Ok(chosen) {
+                    let found = format!("{cores:?}");
+                    return Err(Error::argument("cores", found, "CPUs that this process may use"));
+                }
+            }
             self.0.get_or_init(gettid);
+            Ok(())
         }
     }
 
@@ -99,7 +127,7 @@ mod linux {
             let (place, (tell, told)) = (places.add(), channel());
             places.clear(); // before the thread said who it is
             let other = std::thread::spawn(move || {
-                place.take();
+                place.take(None).unwrap();
                 tell.send(gettid()).unwrap();
                 ended.recv().unwrap();
             });
@@ -124,15 +152,55 @@ mod linux {
             end.send(()).unwrap();
             other.join().unwrap();
         }
+
+        #[test]
+        fn threads_keep_to_their_cores() {
+            let all = sched_getaffinity(None).unwrap();
+            let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| all.is_set(cpu)).collect();
+            let absent = (0..CpuSet::MAX_CPU).rev().find(|&cpu| !all.is_set(cpu)).unwrap();
+            let take = move |cores: Cores| {
+                let thread = std::thread::spawn(move || {
+                    let taken = Places::default().add().take(Some(&cores));
+                    taken.map(|()| sched_getaffinity(None).unwrap())
+                });
+                thread.join().unwrap()
+            };
+            for &cpu in &cpus {
+                assert_eq!(take(Cores::new([cpu]).unwrap()).unwrap(), one(cpu));
+            }
+            assert_eq!(take(Cores::new(cpus.iter().copied()).unwrap()).unwrap(), all);
+            for wrong in [vec![absent], vec![cpus[0], absent]] {
+                let error = take(Cores::new(wrong.iter().copied()).unwrap()).unwrap_err();
+                assert!(
+                    error.to_string().ends_with("expected CPUs that this process may use"),
+                    "{error}"
+                );
+            }
+            let most =
+                |numbers: &[usize]| most_threads(&Cores::new(numbers.iter().copied()).unwrap());
+            assert_eq!(most(&cpus), cpus.len());
+            assert_eq!(most(&[absent]), 2);
+        }
     }
 }
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 mod elsewhere {
+    use crate::Error;
+    use crate::cpu::Cores;
+
+    /// A session with cores is refused before.
+    pub fn most_threads(_: &Cores) -> usize {
+        usize::MAX
+    }
+
     pub struct Place;
 
     impl Place {
-        pub fn take(&self) {}
+        pub fn take(&self, cores: Option<&Cores>) -> Result<(), Error> {
+            debug_assert!(cores.is_none(), "cores on a system that has no choice");
+            Ok(())
+        }
     }
 
     #[derive(Default)]

@@ -5,17 +5,19 @@
 //! image and then sleep until the next.
 
 use super::arena::{Arena, Board, Caller, Claim, Lease, Program, Room, Run, Worker, wait};
-use super::places::{Place, Places};
+use super::places::Places;
 use super::profile::Clock;
 use super::solo::Solo;
 use super::steps::{BoundStep, Job};
 use super::{Binding, Input};
 use crate::Error;
+use crate::cpu::Cores;
 use crate::float_env::DefaultFloatEnv;
 use crate::plan::{Area, Bands, MOST_IN_GROUP, Needs, Region, Schedule, Split, Step};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -130,14 +132,7 @@ fn work(
 }
 
 /// What a thread does from the session's beginning to its end.
-fn serve(
-    mut worker: Worker<Work>,
-    workers: usize,
-    mut solo: Option<Solo>,
-    common: &Common,
-    place: &Place,
-) {
-    place.take();
+fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, common: &Common) {
     let _environment = DefaultFloatEnv::enter();
     let mut seen = [IN_PIECES, WHOLE].map(|program| worker.current(program));
     let (mut idle_since, mut waits) = (Instant::now(), 0);
@@ -240,14 +235,16 @@ impl Team {
     pub fn new(
         binding: &Binding<'_>,
         division: Division,
+        cores: Option<Cores>,
         arena: &mut Arena,
     ) -> Result<Team, Error> {
-        Team::with(binding, division, arena, Common::default())
+        Team::with(binding, division, cores, arena, Common::default())
     }
 
     fn with(
         binding: &Binding<'_>,
         division: Division,
+        cores: Option<Cores>,
         arena: &mut Arena,
         common: Common,
     ) -> Result<Team, Error> {
@@ -290,16 +287,31 @@ impl Team {
             features: split.features,
             logits: split.logits,
         };
+        let (placed, places) = channel();
         for worker in workers {
             let (solo, common) = (solo()?, Arc::clone(&team.common));
-            let place = team.places.add();
+            let (place, placed) = (team.places.add(), placed.clone());
             let name = format!("shufflenet {}", worker.number());
             let thread = std::thread::Builder::new().name(name);
             // Those that were made end with the team.
-            let thread = thread.spawn(move || serve(worker, threads, solo, &common, &place));
+            let thread = thread.spawn(move || {
+                let taken = place.take(cores.as_ref());
+                let stays = taken.is_ok();
+                // It is heard where there is a choice of cores.
+                _ = placed.send(taken);
+                drop(placed);
+                if stays {
+                    serve(worker, threads, solo, &common);
+                }
+            });
             team.threads.push(thread.map_err(|error| {
                 Error::argument("threads", threads, format!("as many as can be made: {error}"))
             })?);
+        }
+        if cores.is_some() {
+            // Until all have told.
+            drop(placed);
+            places.iter().collect::<Result<(), Error>>()?;
         }
         Ok(team)
     }
@@ -431,7 +443,7 @@ mod tests {
     fn team_of(binding: &Binding<'_>, threads: (usize, usize), hook: Hook) -> Option<Team> {
         let common = Common { hook: Some(hook), ..Common::default() };
         let division = Division::with(binding, Bands::Auto, threads)?;
-        Some(Team::with(binding, division, &mut Arena::Heap, common).unwrap())
+        Some(Team::with(binding, division, None, &mut Arena::Heap, common).unwrap())
     }
 
     fn team(binding: &Binding<'_>, threads: (usize, usize), hook: Hook) -> Team {
