@@ -226,12 +226,20 @@ typedef struct sn_session_options {
   uint32_t width;
   // Most images in a run; 0 is 1.
   uint32_t batch;
-  // Threads that share an image; 0 lets the library choose. Results do not depend on it.
+  // Threads that share an image, the caller's among them; 0 is 1. No more than the cores that they may
+  // use, and than an image has parts: `sn_session_get_info` tells how many there are. Results do not depend
+  // on it.
   uint32_t threads;
-  // 0.
-  uint32_t reserved;
+  // 1: as many threads as asked for, whatever the machine has. 0: not more than cores.
+  uint32_t exact_threads;
   // Which kernels to use, in the words of `sn_network_options`; NULL: the network's.
   const char *cpu;
+  // Numbers of the CPUs that all threads but the caller's keep to, as `/sys/devices/system/cpu` counts them.
+  // NULL: those that the thread that makes the session may use. On systems other than Linux and Android a
+  // choice is `SN_UNSUPPORTED`.
+  const uint32_t *cores;
+  // How many numbers there are; 0 with NULL.
+  size_t core_count;
 } sn_session_options;
 
 // What a session was made with. The texts are always there.
@@ -244,7 +252,7 @@ typedef struct sn_session_info {
   uint32_t width;
   // Most images in a run.
   uint32_t batch;
-  // Threads that share an image.
+  // Threads that share an image, the caller's among them.
   uint32_t threads;
   // 0.
   uint32_t reserved;
@@ -561,7 +569,8 @@ sn_status sn_network_get_label(const struct sn_network *network,
 //
 // # Safety
 // `network` is NULL or a network that is not freed; `options` is NULL or points to as many bytes as its
-// `struct_size` says; `size` and `alignment` are NULL or point to a `size_t`.
+// `struct_size` says, and its pointers are NULL or cover what they should; `size` and `alignment` are NULL or
+// point to a `size_t`.
 sn_status sn_session_get_arena(const struct sn_network *network,
                                const struct sn_session_options *options,
                                size_t *size,
@@ -573,7 +582,8 @@ sn_status sn_session_get_arena(const struct sn_network *network,
 //
 // # Safety
 // `network` is NULL or a network that is not freed; `options` is NULL or points to as many bytes as its
-// `struct_size` says; `session` is NULL or points to a pointer.
+// `struct_size` says, and its pointers are NULL or cover what they should; `session` is NULL or points to a
+// pointer.
 sn_status sn_session_create(const struct sn_network *network,
                             const struct sn_session_options *options,
                             struct sn_session **session);

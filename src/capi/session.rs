@@ -6,13 +6,14 @@ use super::args::{
 };
 use super::cpu::{core_name, level_name};
 use super::image::{sn_float_image, sn_image, sn_yuv_image};
-use super::network::{count, masked_cpu, reserved, sn_network};
+use super::network::{count, masked_cpu, sn_network};
 use super::status::{Failure, c_string, sn_status, status};
+use crate::cpu::Cores;
 use crate::image::{PixelFormat, Pixels, Preprocessor, Rotation};
 use crate::kernels::{Operation, select};
 use crate::model::Preprocessing;
 use crate::session::{Arena, Draft};
-use crate::{Error, Input, Session, SessionOptions, softmax, top_k};
+use crate::{Error, Input, Session, SessionOptions, Threads, softmax, top_k};
 use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{self, NonNull};
@@ -73,12 +74,20 @@ pub struct sn_session_options {
     pub width: u32,
     /// Most images in a run; 0 is 1.
     pub batch: u32,
-    /// Threads that share an image; 0 lets the library choose. Results do not depend on it.
+    /// Threads that share an image, the caller's among them; 0 is 1. No more than the cores that they may
+    /// use, and than an image has parts: `sn_session_get_info` tells how many there are. Results do not depend
+    /// on it.
     pub threads: u32,
-    /// 0.
-    pub reserved: u32,
+    /// 1: as many threads as asked for, whatever the machine has. 0: not more than cores.
+    pub exact_threads: u32,
     /// Which kernels to use, in the words of `sn_network_options`; NULL: the network's.
     pub cpu: *const c_char,
+    /// Numbers of the CPUs that all threads but the caller's keep to, as `/sys/devices/system/cpu` counts them.
+    /// NULL: those that the thread that makes the session may use. On systems other than Linux and Android a
+    /// choice is `SN_UNSUPPORTED`.
+    pub cores: *const u32,
+    /// How many numbers there are; 0 with NULL.
+    pub core_count: usize,
 }
 
 /// What a session was made with. The texts are always there.
@@ -93,7 +102,7 @@ pub struct sn_session_info {
     pub width: u32,
     /// Most images in a run.
     pub batch: u32,
-    /// Threads that share an image.
+    /// Threads that share an image, the caller's among them.
     pub threads: u32,
     /// 0.
     pub reserved: u32,
@@ -175,9 +184,15 @@ impl Drop for Guard<'_> {
 
 impl sn_session_options {
     /// # Safety
-    /// `cpu` is NULL or a text that ends with a zero.
+    /// `cpu` is NULL or a text that ends with a zero; `cores` is NULL or points to `core_count` numbers.
     unsafe fn to_rust(self, network: &sn_network) -> Result<SessionOptions, Failure> {
-        reserved(self.reserved)?;
+        let threads = match (self.exact_threads, self.threads.max(1) as usize) {
+            (0, threads) => Threads::AtMost(threads),
+            (1, threads) => Threads::Exactly(threads),
+            (other, _) => return Err(Failure::argument("exact_threads", other, "0 or 1")),
+        };
+        // SAFETY: promised by the caller.
+        let cores = unsafe { self.cores() }?;
         let size = match (self.height, self.width) {
             (0, 0) => None,
             (height, width) => Some((height as usize, width as usize)),
@@ -187,9 +202,26 @@ impl sn_session_options {
         Ok(SessionOptions {
             input_size: size,
             batch: Some(self.batch.max(1) as usize),
+            threads,
+            cores,
             cpu: Some(cpu),
             ..SessionOptions::default()
         })
+    }
+
+    /// # Safety
+    /// `cores` is NULL or points to `core_count` numbers.
+    unsafe fn cores(&self) -> Result<Option<Cores>, Failure> {
+        if self.cores.is_null() && self.core_count == 0 {
+            return Ok(None);
+        }
+        // SAFETY: promised by the caller.
+        let numbers = unsafe { slice(self.cores, self.core_count, "cores") }?;
+        if !Cores::SUPPORTED {
+            let text = "CPUs for threads are chosen on Linux and Android only";
+            return Err(Failure::new(sn_status::SN_UNSUPPORTED, text));
+        }
+        Ok(Some(Cores::new(numbers.iter().map(|&number| number as usize))?))
     }
 }
 
@@ -198,7 +230,8 @@ impl sn_session_options {
 ///
 /// # Safety
 /// `network` is NULL or a network that is not freed; `options` is NULL or points to as many bytes as its
-/// `struct_size` says; `size` and `alignment` are NULL or point to a `size_t`.
+/// `struct_size` says, and its pointers are NULL or cover what they should; `size` and `alignment` are NULL or
+/// point to a `size_t`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sn_session_get_arena(
     network: *const sn_network,
@@ -225,7 +258,8 @@ pub unsafe extern "C" fn sn_session_get_arena(
 ///
 /// # Safety
 /// `network` is NULL or a network that is not freed; `options` is NULL or points to as many bytes as its
-/// `struct_size` says; `session` is NULL or points to a pointer.
+/// `struct_size` says, and its pointers are NULL or cover what they should; `session` is NULL or points to a
+/// pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sn_session_create(
     network: *const sn_network,
@@ -345,7 +379,7 @@ pub unsafe extern "C" fn sn_session_get_info(
             height: count(height),
             width: count(width),
             batch: count(session.batch()),
-            threads: 1,
+            threads: count(session.threads()),
             reserved: 0,
             arena_size: session.arena_bytes(),
             level: level_name(session.cpu().level()).as_ptr(),

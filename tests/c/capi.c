@@ -1,12 +1,16 @@
 /* Calls every function of the C interface, with right and with wrong arguments, and meets every status.
    C99 and C++17. Arguments: a model file, the highest CPU level that is expected ("-" for any). */
 
-#define _POSIX_C_SOURCE 200809L
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
 
 #include <shufflenet.h>
 
+#include <dirent.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,9 +316,9 @@ static void test_session_options(void) {
     options.height = UINT32_MAX;
     EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
     options.width = options.height = 0;
-    options.reserved = 1;
+    options.exact_threads = 2;
     EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
-    options.reserved = 0;
+    options.exact_threads = 0;
     options.cpu = "fast";
     EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
     options.cpu = NULL;
@@ -407,6 +411,143 @@ static void test_arenas(void) {
     OK(sn_session_free(&session));
     OK(sn_session_free(&own));
     free(memory);
+    free(pixels);
+}
+
+/* An arena for several threads and images is larger, enough, and gives one thread's bits. */
+static void test_arenas_of_threads(void) {
+    enum { S = 64, N = 7 };
+    unsigned char *pixels[N];
+    sn_image images[N];
+    for (uint32_t i = 0; i < N; i++) {
+        pixels[i] = picture(S, S, i);
+        images[i] = image_of(pixels[i], S, S);
+    }
+    static float expected[N][MAX_CLASSES];
+    sn_session_options options;
+    for (uint32_t batch = 1; batch <= N; batch += N - 1) {
+        size_t smaller = 0;
+        for (uint32_t threads = 1; threads <= 3; threads++) {
+            INIT(options);
+            options.height = options.width = S;
+            options.batch = batch;
+            options.threads = threads;
+            options.exact_threads = 1;
+            size_t size = 0, alignment = 0;
+            OK(sn_session_get_arena(shared, &options, &size, &alignment));
+            TRUE(size > smaller);
+            smaller = size;
+            unsigned char *memory = (unsigned char *)allocate(size + alignment);
+            unsigned char *arena = memory + (alignment - (size_t)(uintptr_t)memory % alignment) % alignment;
+            memset(arena, 0xff, size);
+            arena[size] = 0x5a;
+            sn_session *session = NULL;
+            EXPECT(SN_TOO_SMALL, sn_session_create_in(shared, &options, arena, size - 1, &session));
+            OK(sn_session_create_in(shared, &options, arena, size, &session));
+            sn_session_info info;
+            INIT(info);
+            OK(sn_session_get_info(session, &info));
+            TRUE(info.threads == threads && info.arena_size == size);
+            for (int round = 0; round < 3; round++) {
+                OK(sn_session_run(session, images, batch));
+                for (uint32_t i = 0; i < batch; i++) {
+                    float found[MAX_CLASSES];
+                    copy_logits(session, i, found);
+                    if (threads == 1) memcpy(expected[i], found, sizeof found);
+                    TRUE(same(found, expected[i]));
+                }
+            }
+            TRUE(arena[size] == 0x5a);
+            OK(sn_session_free(&session));
+            free(memory); /* no thread is left that uses it */
+        }
+    }
+    for (int i = 0; i < N; i++) free(pixels[i]);
+}
+
+/* The threads of this process that sessions made, and whether all of them keep to a CPU. */
+static int helpers(uint32_t cpu, int *all_keep) {
+    DIR *tasks = opendir("/proc/self/task");
+    TRUE(tasks != NULL);
+    int count = 0;
+    *all_keep = 1;
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (!file) continue;
+        if (fgets(name, sizeof name, file) && strncmp(name, "shufflenet ", 11) == 0) {
+            cpu_set_t cpus;
+            TRUE(sched_getaffinity(atoi(task->d_name), sizeof cpus, &cpus) == 0);
+            *all_keep &= CPU_COUNT(&cpus) == 1 && CPU_ISSET(cpu, &cpus);
+            count++;
+        }
+        fclose(file);
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* All threads but the caller's keep to the CPUs that were chosen. */
+static void test_cores(void) {
+    cpu_set_t all;
+    TRUE(sched_getaffinity(0, sizeof all, &all) == 0);
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = 64;
+    options.threads = 3;
+    options.exact_threads = 1;
+    unsigned char *pixels = picture(64, 64, 9);
+    sn_image image = image_of(pixels, 64, 64);
+    sn_session *session = NULL;
+    sn_session_info info;
+    INIT(info);
+    int keep = 0;
+    uint32_t absent = 1023;
+    while (CPU_ISSET(absent, &all)) absent--;
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all)) continue;
+        options.cores = &cpu;
+        options.core_count = 1;
+        OK(sn_session_create(shared, &options, &session));
+        TRUE(helpers(cpu, &keep) == 2 && keep);
+        OK(sn_session_run(session, &image, 1));
+        TRUE(helpers(cpu, &keep) == 2 && keep);
+        OK(sn_session_get_info(session, &info));
+        TRUE(info.threads == 3);
+        OK(sn_session_free(&session));
+        TRUE(helpers(cpu, &keep) == 0);
+        /* One for the core, and one for the caller if it has another. */
+        options.exact_threads = 0;
+        OK(sn_session_create(shared, &options, &session));
+        OK(sn_session_get_info(session, &info));
+        TRUE(info.threads == (CPU_COUNT(&all) > 1 ? 2 : 1));
+        OK(sn_session_free(&session));
+        options.exact_threads = 1;
+
+        uint32_t wrong[2];
+        wrong[0] = cpu;
+        wrong[1] = absent;
+        options.cores = wrong;
+        options.core_count = 2;
+        EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+        TRUE(strstr(sn_last_error(), "cores") != NULL && session == NULL);
+        TRUE(helpers(cpu, &keep) == 0);
+    }
+    const uint32_t numbers[3] = {0, 1024, UINT32_MAX};
+    options.cores = numbers;
+    options.core_count = 0;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    for (options.core_count = 2; options.core_count <= 3; options.core_count++) {
+        EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    }
+    options.core_count = SIZE_MAX;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_create(shared, &options, &session));
+    options.core_count = 1;
+    options.cores = (const uint32_t *)(const void *)((const char *)numbers + 1);
+    EXPECT(SN_MISALIGNED, sn_session_create(shared, &options, &session));
+    options.cores = NULL;
+    EXPECT(SN_NULL, sn_session_create(shared, &options, &session));
     free(pixels);
 }
 
@@ -858,10 +999,12 @@ static void test_results(void) {
 enum { THREADS = 8, ROUNDS = 3 };
 static float expected_of[THREADS][MAX_CLASSES];
 
-static void run_once(uint32_t seed, float *logits) {
+static void run_once(uint32_t seed, uint32_t threads, float *logits) {
     sn_session_options options;
     INIT(options);
     options.height = options.width = 96;
+    options.threads = threads;
+    options.exact_threads = 1;
     sn_session *session = NULL;
     OK(sn_session_create(shared, &options, &session));
     unsigned char *pixels = picture(96, 96, seed);
@@ -879,7 +1022,7 @@ static void *worker(void *argument) {
     float logits[MAX_CLASSES];
     OK(sn_network_retain(shared));
     sn_network *network = shared;
-    run_once((uint32_t)number, logits);
+    run_once((uint32_t)number, 1 + (uint32_t)number % 2, logits);
     TRUE(same(logits, expected_of[number]));
     /* Texts are each thread's own. */
     char name[32];
@@ -895,7 +1038,7 @@ static void *worker(void *argument) {
 
 static void test_threads(void) {
     pthread_t threads[THREADS];
-    for (uint32_t i = 0; i < THREADS; i++) run_once(i, expected_of[i]);
+    for (uint32_t i = 0; i < THREADS; i++) run_once(i, 1, expected_of[i]);
     for (int i = 0; i < THREADS; i++) {
         TRUE(pthread_create(&threads[i], NULL, worker, expected_of[i]) == 0);
     }
@@ -1159,6 +1302,8 @@ int main(int argc, char **argv) {
     test_memory_and_descriptors();
     test_session_options();
     test_arenas();
+    test_arenas_of_threads();
+    test_cores();
     test_runs();
     test_wrong_runs();
     test_batches();
