@@ -96,7 +96,12 @@ impl Error {
         found: impl fmt::Display,
         expected: impl fmt::Display,
     ) -> Error {
-        Error::Argument { name, found: found.to_string(), expected: expected.to_string() }
+        /// Once for all types.
+        #[cold]
+        fn of(name: &'static str, found: &dyn fmt::Display, expected: &dyn fmt::Display) -> Error {
+            Error::Argument { name, found: found.to_string(), expected: expected.to_string() }
+        }
+        of(name, &found, &expected)
     }
 
     pub(crate) fn format(format: &'static str, message: impl Into<String>) -> Error {

@@ -29,15 +29,22 @@ pub(super) fn entry(layer: usize) -> usize {
 }
 
 impl Clock<'_> {
+    #[inline(always)]
     pub fn time<T>(&self, entry: usize, work: impl FnOnce() -> T) -> T {
-        match self.0.get(entry) {
-            None => work(),
-            Some(sum) => {
-                let start = Instant::now();
-                let result = work();
-                *sum.lock().unwrap_or_else(PoisonError::into_inner) += start.elapsed();
-                result
-            }
+        let start = self.start();
+        let result = work();
+        if let Some(start) = start {
+            self.stop(entry, start);
         }
+        result
+    }
+
+    fn start(&self) -> Option<Instant> {
+        (!self.0.is_empty()).then(Instant::now)
+    }
+
+    #[cold]
+    fn stop(&self, entry: usize, start: Instant) {
+        *self.0[entry].lock().unwrap_or_else(PoisonError::into_inner) += start.elapsed();
     }
 }

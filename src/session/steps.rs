@@ -1,7 +1,7 @@
 //! Executes one step: its layers by turns over bands of rows, so that what one writes is still in cache
 //! when the next reads it.
 
-use super::arena::Lease;
+use super::arena::{Lease, Part};
 use super::input::Input;
 use super::profile::{Clock, INPUT, POOL, STEM, entry};
 use super::ring::Ring;
@@ -10,7 +10,7 @@ use crate::cpu::Cpu;
 use crate::image::Normalization;
 use crate::kernels::{
     Depthwise3x3, FullyConnected, ImageRows, Kernel, Layout, MaxPool3x3, Operation, Pointwise,
-    PointwiseMean, StemConvolution, View, select_known,
+    PointwiseMean, StemConvolution, View, ViewMut, select_known,
 };
 use crate::model::Layer;
 use crate::plan::{
@@ -185,24 +185,48 @@ impl BoundStep {
             }
             BoundStep::Conv5(s, conv, mean) => {
                 let pixels = 0..images.len() * s.size[0] * s.size[1];
+                let from = (Conv5Step::INPUT, pixels.clone());
                 if s.kept.len > 0 {
-                    let kept = (Conv5Step::KEPT, pixels.clone());
-                    let (from, mut to) = lease.pair((Conv5Step::INPUT, pixels.clone()), kept)?;
-                    conv.run(&from, &mut to)?;
+                    let parts = (from.clone(), (Conv5Step::KEPT, pixels));
+                    operate(lease, parts, (Clock(&[]), entry(s.layer)), &mut |from, to| {
+                        conv.run(&from, to)
+                    })?;
                 }
                 let rows = job.first + images.start..job.first + images.end;
-                let (from, mut to) =
-                    lease.pair((Conv5Step::INPUT, pixels), (Conv5Step::OUTPUT, rows))?;
-                clock.time(entry(s.layer), || mean.run(&from, s.size[1], &mut to))
+                let parts = (from, (Conv5Step::OUTPUT, rows));
+                operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| {
+                    mean.run(&from, s.size[1], to)
+                })
             }
             BoundStep::Classify(s, fc) => {
                 let rows = job.first + images.start..job.first + images.end;
-                let (from, mut to) = lease
-                    .pair((ClassifyStep::INPUT, rows.clone()), (ClassifyStep::OUTPUT, rows))?;
-                clock.time(entry(s.layer), || fc.run(&from, &mut to))
+                let parts = ((ClassifyStep::INPUT, rows.clone()), (ClassifyStep::OUTPUT, rows));
+                operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| fc.run(&from, to))
             }
         }
     }
+}
+
+/// Runs an operation of a layer on a part to read and one to write. Once for all layers: to find parts
+/// is more code than to run.
+#[inline(never)]
+fn operate(
+    lease: &mut Lease<'_>,
+    (from, to): (Part, Part),
+    (clock, entry): (Clock<'_>, usize),
+    run: &mut dyn FnMut(View<'_>, &mut ViewMut<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (from, mut to) = lease.pair(from, to)?;
+    clock.time(entry, || run(from, &mut to))
+}
+
+fn pointwise(
+    operation: &Pointwise,
+    lease: &mut Lease<'_>,
+    parts: (Part, Part),
+    clock: (Clock<'_>, usize),
+) -> Result<(), Error> {
+    operate(lease, parts, clock, &mut |from, to| operation.run(&from, to))
 }
 
 impl Stem {
@@ -238,24 +262,25 @@ impl Stem {
                                 let out = lease.floats(image.rows(from..from + 1));
                                 clock.time(INPUT, || normalization.row(picture, from, out))?;
                             }
-                            let (view, mut out) = lease.pair(image.all(), rows.rows(y..y + 1))?;
-                            let image = image.image(view, 0, height)?;
-                            clock.time(STEM, || conv.run_rows(&image, y..y + 1, &mut out))?;
+                            let parts = (image.all(), rows.rows(y..y + 1));
+                            operate(lease, parts, (clock, STEM), &mut |from, to| {
+                                conv.run_rows(&image.image(from, 0, height)?, y..y + 1, to)
+                            })?;
                         }
                     }
                 }
             }
             let out = (StemStep::OUTPUT, pixels(band.clone(), s.rows.start, pool_width));
-            let (view, mut out) = lease.pair(rows.all(), out)?;
-            let image = rows.image(view, 0, conv_height)?;
-            clock.time(POOL, || pool.run_rows(&image, band, &mut out))?;
+            operate(lease, (rows.all(), out), (clock, POOL), &mut |from, to| {
+                pool.run_rows(&rows.image(from, 0, conv_height)?, band.clone(), to)
+            })?;
         }
         Ok(())
     }
 }
 
 fn downsample(
-    (depthwise, pointwise, branch): (&Depthwise3x3, &Pointwise, &Branch),
+    (depthwise, project, branch): (&Depthwise3x3, &Pointwise, &Branch),
     s: &DownsampleStep,
     lease: &mut Lease<'_>,
     image: usize,
@@ -271,28 +296,27 @@ fn downsample(
     for band in bands(&s.rows, s.band) {
         for rows in ring.pieces(window_rows_of(&s.rows, band.clone(), 2, in_height)) {
             let from = (Areas::INPUT, pixels(rows.clone(), input_rows.start, in_width));
-            let (from, mut to) = lease.pair(from, ring.rows(rows))?;
-            clock.time(entry(s.layer + 2), || branch.expand.run(&from, &mut to))?;
+            let parts = (from, ring.rows(rows));
+            pointwise(&branch.expand, lease, parts, (clock, entry(s.layer + 2)))?;
         }
         let rows = 0..band.len() * width;
         let from = (Areas::INPUT, 0..input_rows.len() * in_width);
-        let (from, mut out) = lease.pair(from, (Areas::BRANCH1_ROWS, rows.clone()))?;
-        let from = ImageRows::ring(from, in_width, first_input, in_height)?;
-        clock.time(entry(s.layer), || depthwise.run_rows(&from, band.clone(), &mut out))?;
-        let (from, mut out) = lease.pair(ring.all(), (Areas::BRANCH2_ROWS, rows))?;
-        let from = ring.image(from, 0, in_height)?;
-        clock.time(entry(s.layer + 3), || {
-            branch.depthwise.run_rows(&from, band.clone(), &mut out)
+        let parts = (from, (Areas::BRANCH1_ROWS, rows.clone()));
+        operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| {
+            let from = ImageRows::ring(from, in_width, first_input, in_height)?;
+            depthwise.run_rows(&from, band.clone(), to)
+        })?;
+        let parts = (ring.all(), (Areas::BRANCH2_ROWS, rows));
+        operate(lease, parts, (clock, entry(s.layer + 3)), &mut |from, to| {
+            branch.depthwise.run_rows(&ring.image(from, 0, in_height)?, band.clone(), to)
         })?;
         // Where memory is shared: input rows that later bands read lie behind these.
         let rows = first_output + band.start..first_output + band.end;
         let (from, to) = (0..band.len() * width, pixels(rows, s.rows.start, width));
-        let (rows, mut out) =
-            lease.pair((Areas::BRANCH1_ROWS, from.clone()), (Areas::BRANCH1_OUTPUT, to.clone()))?;
-        clock.time(entry(s.layer + 1), || pointwise.run(&rows, &mut out))?;
-        let (rows, mut out) =
-            lease.pair((Areas::BRANCH2_ROWS, from), (Areas::BRANCH2_OUTPUT, to))?;
-        clock.time(entry(s.layer + 4), || branch.project.run(&rows, &mut out))?;
+        let parts = ((Areas::BRANCH1_ROWS, from.clone()), (Areas::BRANCH1_OUTPUT, to.clone()));
+        pointwise(project, lease, parts, (clock, entry(s.layer + 1)))?;
+        let parts = ((Areas::BRANCH2_ROWS, from), (Areas::BRANCH2_OUTPUT, to));
+        pointwise(&branch.project, lease, parts, (clock, entry(s.layer + 4)))?;
     }
     Ok(())
 }
@@ -317,8 +341,8 @@ fn unit(
             let edge_row = rows.clone().find(|y| edge(y).is_some()).unwrap_or(rows.end);
             for rows in ring.pieces(rows.start..edge_row) {
                 let from = (Areas::INPUT, pixels(rows.clone(), all.start, width));
-                let (from, mut to) = lease.pair(from, ring.rows(rows))?;
-                clock.time(entry(s.layer), || branch.expand.run(&from, &mut to))?;
+                let parts = (from, ring.rows(rows));
+                pointwise(&branch.expand, lease, parts, (clock, entry(s.layer)))?;
             }
             if let Some(edge) = edge(&edge_row).filter(|_| edge_row < rows.end) {
                 lease.copy((Areas::EDGES + edge, 0..width), ring.rows(edge_row..edge_row + 1));
@@ -330,15 +354,16 @@ fn unit(
             let first = done - done % height;
             let end = band.end.min(first + height);
             let out = (Areas::ROWS, (done - band.start) * width..(end - band.start) * width);
-            let (from, mut out) = lease.pair(ring.all(), out)?;
-            let (image, part) = (ring.image(from, first, height)?, done - first..end - first);
-            clock.time(entry(s.layer + 1), || branch.depthwise.run_rows(&image, part, &mut out))?;
+            operate(lease, (ring.all(), out), (clock, entry(s.layer + 1)), &mut |from, to| {
+                let image = ring.image(from, first, height)?;
+                branch.depthwise.run_rows(&image, done - first..end - first, to)
+            })?;
             done = end;
         }
         // Rows that the next band still reads come after these.
         let to = (Areas::OUTPUT, pixels(band.clone(), all.start, width));
-        let (rows, mut out) = lease.pair((Areas::ROWS, 0..band.len() * width), to)?;
-        clock.time(entry(s.layer + 2), || branch.project.run(&rows, &mut out))?;
+        let parts = ((Areas::ROWS, 0..band.len() * width), to);
+        pointwise(&branch.project, lease, parts, (clock, entry(s.layer + 2)))?;
     }
     Ok(())
 }
@@ -354,8 +379,7 @@ fn edges(
 ) -> Result<(), Error> {
     for (i, edge) in rows.rows.iter().enumerate() {
         let from = (areas + rows.rows.len(), pixels(edge.row..edge.row + 1, first, width));
-        let (from, mut to) = lease.pair(from, (areas + i, 0..width))?;
-        clock.time(entry(layer), || next.run(&from, &mut to))?;
+        pointwise(next, lease, (from, (areas + i, 0..width)), (clock, entry(layer)))?;
     }
     Ok(())
 }
