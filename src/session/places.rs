@@ -29,29 +29,27 @@ mod linux {
         set
     }
 
+    /// Who a thread is, once it says so; `None` if it may not use the CPUs that were chosen.
+    type Thread = Arc<OnceLock<Option<Pid>>>;
+
     /// A thread's, which says who it is.
-    pub struct Place(Arc<OnceLock<Pid>>);
+    pub struct Place(Thread);
 
     impl Place {
-        /// Has the thread that calls it keep to some CPUs, if there is a choice of these.
-        pub fn take(&self, cores: Option<&Cores>) -> Result<(), Error> {
-            if let Some(cores) = cores {
-                let chosen = set_of(cores);
-                let set = sched_setaffinity(None, &chosen).and_then(|()| sched_getaffinity(None));
+        /// Has the thread that calls it keep to some CPUs, if there is a choice of these; tells whether it does.
+        pub fn take(&self, cores: Option<&Cores>) -> bool {
+            let keeps = cores.map(set_of).is_none_or(|chosen| {
                 // Those that a thread may not use are left out without an error.
-                if set != Ok(chosen) {
-                    let found = format!("{cores:?}");
-                    return Err(Error::argument("cores", found, "CPUs that this process may use"));
-                }
-            }
-            self.0.get_or_init(gettid);
-            Ok(())
+                let set = sched_setaffinity(None, &chosen).and_then(|()| sched_getaffinity(None));
+                set == Ok(chosen)
+            });
+            self.0.get_or_init(|| keeps.then(gettid)).is_some()
         }
     }
 
     /// What the caller knows of another thread.
     struct Other {
-        thread: Arc<OnceLock<Pid>>,
+        thread: Thread,
         /// The CPUs that it may use for all we know, and what is left of them by our doing.
         allowed: CpuSet,
         given: Option<CpuSet>,
@@ -60,7 +58,7 @@ mod linux {
     impl Other {
         /// Whether the thread is off the CPU, as far as that can be.
         fn avoid(&mut self, cpu: usize) -> bool {
-            let Some(&thread) = self.thread.get() else { return false };
+            let Some(&Some(thread)) = self.thread.get() else { return false };
             let Ok(now) = sched_getaffinity(Some(thread)) else { return true };
             if self.given != Some(now) {
                 self.allowed = now; // somebody else's wish
@@ -92,6 +90,17 @@ mod linux {
             self.others.push(Other { thread: Arc::clone(&thread), allowed, given });
             self.clear = None;
             Place(thread)
+        }
+
+        /// Waits until all others have taken their places, which are on these CPUs.
+        pub fn wait(&self, cores: &Cores) -> Result<(), Error> {
+            match self.others.iter().all(|other| other.thread.wait().is_some()) {
+                true => Ok(()),
+                false => {
+                    let found = format!("{cores:?}");
+                    Err(Error::argument("cores", found, "CPUs that this process may use"))
+                }
+            }
         }
 
         /// Has the others leave the CPU that this thread is on. Where they have, that costs a look at its number.
@@ -127,7 +136,7 @@ mod linux {
             let (place, (tell, told)) = (places.add(), channel());
             places.clear(); // before the thread said who it is
             let other = std::thread::spawn(move || {
-                place.take(None).unwrap();
+                assert!(place.take(None));
                 tell.send(gettid()).unwrap();
                 ended.recv().unwrap();
             });
@@ -159,11 +168,16 @@ mod linux {
             let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| all.is_set(cpu)).collect();
             let absent = (0..CpuSet::MAX_CPU).rev().find(|&cpu| !all.is_set(cpu)).unwrap();
             let take = move |cores: Cores| {
+                let mut places = Places::default();
+                let place = places.add();
                 let thread = std::thread::spawn(move || {
-                    let taken = Places::default().add().take(Some(&cores));
-                    taken.map(|()| sched_getaffinity(None).unwrap())
+                    let keeps = place.take(Some(&cores));
+                    (keeps, sched_getaffinity(None).unwrap())
                 });
-                thread.join().unwrap()
+                let all_keep = places.wait(&cores);
+                let (keeps, set) = thread.join().unwrap();
+                assert_eq!(keeps, all_keep.is_ok());
+                all_keep.map(|()| set)
             };
             for &cpu in &cpus {
                 assert_eq!(take(Cores::new([cpu]).unwrap()).unwrap(), one(cpu));
@@ -197,9 +211,8 @@ mod elsewhere {
     pub struct Place;
 
     impl Place {
-        pub fn take(&self, cores: Option<&Cores>) -> Result<(), Error> {
-            debug_assert!(cores.is_none(), "cores on a system that has no choice");
-            Ok(())
+        pub fn take(&self, _: Option<&Cores>) -> bool {
+            true
         }
     }
 
@@ -209,6 +222,10 @@ mod elsewhere {
     impl Places {
         pub fn add(&mut self) -> Place {
             Place
+        }
+
+        pub fn wait(&self, _: &Cores) -> Result<(), Error> {
+            Ok(())
         }
 
         pub fn clear(&mut self) {}

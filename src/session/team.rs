@@ -17,7 +17,6 @@ use crate::plan::{Area, Bands, MOST_IN_GROUP, Needs, Region, Schedule, Split, St
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -287,20 +286,14 @@ impl Team {
             features: split.features,
             logits: split.logits,
         };
-        let (placed, places) = channel();
         for worker in workers {
             let (solo, common) = (solo()?, Arc::clone(&team.common));
-            let (place, placed) = (team.places.add(), placed.clone());
+            let place = team.places.add();
             let name = format!("shufflenet {}", worker.number());
             let thread = std::thread::Builder::new().name(name);
             // Those that were made end with the team.
             let thread = thread.spawn(move || {
-                let taken = place.take(cores.as_ref());
-                let stays = taken.is_ok();
-                // It is heard where there is a choice of cores.
-                _ = placed.send(taken);
-                drop(placed);
-                if stays {
+                if place.take(cores.as_ref()) {
                     serve(worker, threads, solo, &common);
                 }
             });
@@ -308,10 +301,8 @@ impl Team {
                 Error::argument("threads", threads, format!("as many as can be made: {error}"))
             })?);
         }
-        if cores.is_some() {
-            // Until all have told.
-            drop(placed);
-            places.iter().collect::<Result<(), Error>>()?;
+        if let Some(cores) = &cores {
+            team.places.wait(cores)?;
         }
         Ok(team)
     }
