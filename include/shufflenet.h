@@ -524,8 +524,8 @@ sn_status sn_network_open_memory(const void *data,
                                  struct sn_network **network);
 
 // Opens `length` bytes at `offset` of a file, such as an asset in an Android package. The descriptor is
-// neither closed nor moved. It is that of a regular file; on systems that are not like Unix the result is
-// `SN_UNSUPPORTED`.
+// neither closed nor moved, and its file is a regular one. While the call lasts it takes memory for all of these
+// bytes besides the network's. On systems that are not like Unix the result is `SN_UNSUPPORTED`.
 //
 // # Safety
 // `fd` is no descriptor, or one that stays open during the call; the rest is as for `sn_network_open`.
@@ -626,8 +626,8 @@ sn_status sn_session_get_kernel(const struct sn_session *session,
                                 const char **name);
 
 // Runs the network on 8-bit pictures, at most as many as the session's batch. All have the same
-// `struct_size`. With `SN_FIT_CROP`, memory is allocated
-// when a picture's size or rotation is not the last one's; else nothing is.
+// `struct_size`. With `SN_FIT_CROP`, memory is allocated when a picture's size or rotation is not the last
+// one's; else nothing is.
 //
 // # Safety
 // `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each

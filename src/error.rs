@@ -88,6 +88,11 @@ pub enum Error {
         /// What would have been right.
         expected: String,
     },
+    /// There is not so much memory.
+    Memory {
+        /// What would take it.
+        what: String,
+    },
 }
 
 impl Error {
@@ -141,6 +146,7 @@ impl fmt::Display for Error {
             Error::Argument { name, found, expected } => {
                 write!(f, "{name} is {found}, expected {expected}")
             }
+            Error::Memory { what } => write!(f, "{what} does not fit in memory"),
         }
     }
 }

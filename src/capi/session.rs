@@ -330,8 +330,10 @@ unsafe fn create(
     let session = make(&network, &options)?;
     let name = |operation| select(session.cpu(), operation).map_or("", |kernel| kernel.name());
     let kernels = Operation::ALL.map(|operation| c_string(name(operation))).into();
-    let crops = vec![Vec::new(); session.batch()];
-    let inputs = Vec::with_capacity(session.batch());
+    let (mut crops, mut inputs) = (Vec::new(), Vec::new());
+    reserve(&mut crops, session.batch(), "batch")?;
+    crops.resize_with(session.batch(), Vec::new);
+    reserve(&mut inputs, session.batch(), "batch")?;
     let state =
         State { network, session, results: NO_RESULTS, preprocessor: None, crops, inputs, kernels };
     let handle = sn_session { busy: AtomicBool::new(false), state: UnsafeCell::new(state) };
@@ -413,8 +415,8 @@ pub unsafe extern "C" fn sn_session_get_kernel(
 }
 
 /// Runs the network on 8-bit pictures, at most as many as the session's batch. All have the same
-/// `struct_size`. With `SN_FIT_CROP`, memory is allocated
-/// when a picture's size or rotation is not the last one's; else nothing is.
+/// `struct_size`. With `SN_FIT_CROP`, memory is allocated when a picture's size or rotation is not the last
+/// one's; else nothing is.
 ///
 /// # Safety
 /// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each
@@ -539,12 +541,14 @@ impl State {
         let mut preparation = Preparation { preprocessor: &mut self.preprocessor, crops };
         let filled = fill(&self.session, &mut preparation, &mut inputs);
         let output = filled.and_then(|()| Ok(self.session.run(&inputs)?));
-        self.results = output.map(|output| Results {
+        let results = output.map(|output| Results {
             images: output.images(),
             features: output.features().as_ptr(),
             logits: output.logits().as_ptr(),
-        })?;
+        });
+        // After a failure too, or the next run would allocate.
         self.inputs = reuse(inputs);
+        self.results = results?;
         Ok(())
     }
 
@@ -607,10 +611,17 @@ impl<'a> Preparation<'a> {
         let Some(crop) = self.crops.next() else {
             unreachable!("there are no more pictures than a batch has");
         };
-        crop.resize(3 * width * width, 0);
+        let size = 3 * width * width;
+        reserve(crop, size.saturating_sub(crop.len()), "resized picture")?;
+        crop.resize(size, 0);
         run(preprocessor, crop)?;
         Ok(Pixels::new(crop, width, width, 3 * width, PixelFormat::Rgb)?)
     }
+}
+
+/// Makes room for so many elements more.
+fn reserve<T>(vector: &mut Vec<T>, more: usize, what: &str) -> Result<(), Failure> {
+    vector.try_reserve_exact(more).map_err(|_| Error::Memory { what: what.to_owned() }.into())
 }
 
 /// The memory of an empty vector, for inputs that live shorter or longer.
@@ -723,11 +734,9 @@ pub unsafe extern "C" fn sn_softmax(
     probabilities: *mut f32,
 ) -> sn_status {
     status(|| {
-        // SAFETY: promised by the caller; this reads nothing.
-        unsafe { slice(logits, count, "logits") }?;
+        check_range(logits, count, "logits")?;
         if !ptr::eq(logits, probabilities) {
-            // SAFETY: as above.
-            unsafe { slice(probabilities, count, "probabilities") }?;
+            check_range(probabilities, count, "probabilities")?;
             apart((logits, count), (probabilities, count))?;
             // SAFETY: both are there and apart.
             unsafe { probabilities.copy_from_nonoverlapping(logits, count) };

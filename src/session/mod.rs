@@ -158,8 +158,7 @@ impl Binding<'_> {
 
     fn too_large(&self) -> Error {
         let ([height, width], batch) = (self.size, self.batch);
-        let found = format!("{height} x {width} times {batch}");
-        Error::argument("input size", found, "one whose activations fit in memory")
+        Error::Memory { what: format!("input size {height} x {width} times {batch}") }
     }
 }
 
@@ -262,9 +261,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Argument`] for an input size of 0 or of more than 2^26 pixels, a batch, band or
-    /// number of threads of 0, a CPU level that this machine lacks, sizes that do not fit in memory,
-    /// more threads than the system makes, cores that they may not use, or cores where
-    /// [`Cores::SUPPORTED`] is not so.
+    /// number of threads of 0, a CPU level that this machine lacks, more threads than the system makes, cores
+    /// that they may not use, or cores where [`Cores::SUPPORTED`] is not so; [`Error::Memory`] for sizes that
+    /// do not fit in memory.
     pub fn new(network: &Network, options: &SessionOptions) -> Result<Session, Error> {
         Draft::new(network, options)?.build(Arena::Heap)
     }
