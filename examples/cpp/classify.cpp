@@ -25,7 +25,9 @@ int main(int argc, char **argv) try {
     }
 
     shufflenet::Network network(argv[1]);
-    shufflenet::Session session(network);
+    auto options = shufflenet::make<sn_session_options>();
+    options.threads = 2; // at most; fewer where there are fewer cores
+    shufflenet::Session session(network, options);
     session.run(shufflenet::image(pixels.data(), width, height, SN_RGB));
     for (const sn_class &found : session.top(5)) {
         std::string name = found.label ? found.label : "class " + std::to_string(found.index);

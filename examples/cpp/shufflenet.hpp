@@ -95,6 +95,8 @@ public:
     void run(const std::vector<sn_image> &images) {
         check(sn_session_run(handle_, images.data(), images.size()));
     }
+    void run(const sn_yuv_image &frame) { check(sn_session_run_yuv(handle_, &frame, 1)); }
+    void run(const sn_float_image &image) { check(sn_session_run_floats(handle_, &image, 1)); }
 
     // The classes with the largest logits of an image that ran, the largest first.
     std::vector<sn_class> top(std::size_t count, std::size_t image = 0) const {
@@ -109,6 +111,7 @@ public:
         check(sn_session_get_logits(handle_, image, &data, &count));
         return {data, data + count};
     }
+    sn_session *get() const noexcept { return handle_; }
 
 private:
     sn_session *handle_ = nullptr;
