@@ -40,6 +40,76 @@ fn allocations(work: impl FnOnce()) -> usize {
     ALLOCATIONS.load(Ordering::SeqCst) - before
 }
 
+/// From C too, after a run that failed as well, and where pictures are resized once the first of a size was.
+#[cfg(feature = "capi")]
+fn running_from_c_allocates_nothing() {
+    use shufflenet::capi::*;
+    use std::ptr;
+
+    let (width, height, side) = (48, 64, 48);
+    let bytes = vec![100_u8; 3 * width * height];
+    let floats = vec![0.5_f32; 3 * side * side];
+    let options = sn_session_options {
+        struct_size: size_of::<sn_session_options>() as u32,
+        height: side as u32,
+        width: side as u32,
+        batch: 2,
+        threads: 1,
+        exact_threads: 0,
+        cpu: ptr::null(),
+        cores: ptr::null(),
+        core_count: 0,
+    };
+    let picture = sn_image {
+        struct_size: size_of::<sn_image>() as u32,
+        format: SN_RGB,
+        width: side as u32,
+        height: side as u32,
+        data: bytes.as_ptr(),
+        size: bytes.len(),
+        row_stride: 0,
+        fit: SN_FIT_NONE,
+        rotation: 0,
+    };
+    let pictures = [picture, sn_image { height: height as u32, fit: SN_FIT_CROP, ..picture }];
+    let wrong = sn_image { fit: 9, ..picture };
+    let plane =
+        sn_plane { data: bytes.as_ptr(), size: bytes.len(), row_stride: 0, pixel_stride: 0 };
+    let frame = sn_yuv_image {
+        struct_size: size_of::<sn_yuv_image>() as u32,
+        matrix: SN_BT601,
+        range: SN_FULL_RANGE,
+        rotation: 0,
+        width: width as u32,
+        height: height as u32,
+        planes: [plane; 3],
+    };
+    let image = sn_float_image {
+        struct_size: size_of::<sn_float_image>() as u32,
+        layout: SN_NHWC,
+        data: floats.as_ptr(),
+        count: floats.len(),
+    };
+    let file = common::safetensors(&Architecture::X0_5);
+    let (mut network, mut session) = (ptr::null_mut(), ptr::null_mut());
+    let ok = |status| assert_eq!(status, sn_status::SN_OK);
+    // SAFETY: pointers are to what stands above, as long as it says.
+    unsafe {
+        ok(sn_network_open_memory(file.as_ptr().cast(), file.len(), ptr::null(), &mut network));
+        ok(sn_session_create(network, &options, &mut session));
+        let run = || {
+            ok(sn_session_run(session, pictures.as_ptr(), 2));
+            ok(sn_session_run_yuv(session, &frame, 1));
+            ok(sn_session_run_floats(session, &image, 1));
+        };
+        run();
+        assert_eq!(sn_session_run(session, &wrong, 1), sn_status::SN_INVALID_ARGUMENT);
+        assert_eq!(allocations(run), 0, "from C");
+        ok(sn_session_free(&mut session));
+        ok(sn_network_free(&mut network));
+    }
+}
+
 // One test function, so that no other test allocates meanwhile.
 #[test]
 fn running_allocates_nothing() {
@@ -89,4 +159,6 @@ fn running_allocates_nothing() {
         let count = allocations(|| preprocessor.run_yuv420(&frame, &mut crop).unwrap());
         assert_eq!(count, 0, "a camera's frame, {rotation:?}");
     }
+    #[cfg(feature = "capi")]
+    running_from_c_allocates_nothing();
 }
