@@ -289,6 +289,128 @@ fn safetensors_agrees_with_its_reference() {
     }
 }
 
+/// Why a file that the format's own reader takes may be refused here: words of the error, and the reason.
+const STRICTER: [(&str, &str); 8] = [
+    ("", "of two tensors or texts of a name, the last would be taken"),
+    ("neither safetensors nor", "space before the header"),
+    ("expected f64, f32, f16 or bf16", "elements that are no whole bytes"),
+    ("at most 8 numbers", "more axes than any weight has"),
+    ("expected `dtype`, `shape` or `data_offsets`", "keys that the format does not know"),
+    ("expected `{`", "null for metadata, or a tensor's fields without their names"),
+    ("expected `\"`", "a type as an object"),
+    ("has 0 bytes of data", "no elements, but axes whose product is no number"),
+];
+
+/// Numbers, strings and single characters of a header without escapes.
+fn pieces(header: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut rest = header;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => rest[1..].find('"').unwrap() + 2,
+            '0'..='9' => rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let (piece, others) = rest.split_at(length);
+        pieces.push(piece.to_owned());
+        rest = others;
+    }
+    pieces
+}
+
+#[test]
+fn broken_safetensors_are_refused_as_by_their_reference() {
+    let words = r#"{ } [ ] : , " \ 0 1 2 4 8 18446744073709551615 - . e1 \u0061 "\u0061" "\ud800" "\ud83d\ude00" é
+        null true {} [] "a" "a":{}, "b":"", "a":"", "F32" "F4" "F6_E2M3" {"F32":null} "__metadata__" "dtype" "shape"
+        "data_offsets":[0,0] "dtype":"U8" [0,18446744073709551615,2] ,1,1,1,1,1,1,1 "x":[[]], ["U8",[0],[0,0]]
+        "c":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#;
+    let words: Vec<&str> = words.split_whitespace().chain([" ", "\n", "\t", "\u{1}"]).collect();
+    let mut random = Random::new();
+    let dtypes = [(Dtype::F32, 4), (Dtype::F16, 2), (Dtype::U8, 1), (Dtype::F8_E5M2, 1)];
+    let (mut taken, mut refused) = (0, 0);
+    let mut stricter = [0; STRICTER.len()];
+    for _ in 0..100_000 {
+        let tensors: Tensors = (0..random.below(4))
+            .map(|i| {
+                let (dtype, size) = dtypes[random.below(dtypes.len())];
+                let shape: Vec<usize> = (0..random.below(4)).map(|_| random.below(3)).collect();
+                let data = vec![0; size * shape.iter().product::<usize>()];
+                (["a", "b.c", "d"][i].to_owned(), (dtype, shape, data))
+            })
+            .collect();
+        let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+            (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        let note =
+            (random.below(2) == 0).then(|| HashMap::from([("a".to_owned(), "b".to_owned())]));
+        let file = serialize(views, note).unwrap();
+        let end = 8 + usize::try_from(u64::from_le_bytes(file[..8].try_into().unwrap())).unwrap();
+
+        // Pieces are left out, replaced by others or by words, and added; most often one.
+        let mut header = pieces(std::str::from_utf8(&file[8..end]).unwrap());
+        for _ in 0..1 + random.below(3) * random.below(2) {
+            let mut run = |most: usize| {
+                let begin = random.below(header.len() + 1);
+                begin..(begin + random.below(most)).min(header.len())
+            };
+            let (to, from) = (run(3), run(20));
+            let with = match random.below(5) {
+                0 => Vec::new(),
+                1 => header[from].to_vec(),
+                _ => vec![words[random.below(words.len())].to_owned()],
+            };
+            header.splice(to, with);
+        }
+        let mut header = header.concat().into_bytes();
+        // Or a byte.
+        if random.below(20) == 0 && !header.is_empty() {
+            let at = random.below(header.len());
+            header[at] ^= 1 << random.below(8);
+        }
+        let mut data = file[end..].to_vec();
+        if random.below(20) == 0 {
+            data.resize((data.len() + random.below(9)).saturating_sub(4), 0);
+        }
+        let length = header.len() as u64 + u64::from(random.below(50) == 0);
+        let file = [&length.to_le_bytes(), &header[..], &data].concat();
+
+        let shown = String::from_utf8_lossy(&header);
+        match (StateDict::read(&file), SafeTensors::deserialize(&file)) {
+            (Ok(found), Ok(expected)) => {
+                let mut expected: Vec<_> = expected.iter().collect();
+                expected.sort_by_key(|&(name, _)| name);
+                let expected =
+                    expected.iter().map(|(name, t)| (*name, t.shape(), t.dtype().to_string()));
+                let found = found.tensors().iter();
+                let found =
+                    found.map(|t| (t.name(), t.shape(), t.dtype().to_string().to_uppercase()));
+                assert!(found.eq(expected), "{shown}");
+                taken += 1;
+            }
+            (Err(_), Err(_)) => refused += 1,
+            (Ok(_), Err(error)) => panic!("{shown} is taken, and not by the reference: {error}"),
+            (Err(error), Ok(expected)) => {
+                let error = error.to_string();
+                // However the first of them is wrong.
+                let twice = shown.matches("\"data_offsets\"").count() > expected.len();
+                let why = match twice || error.contains("stands twice") {
+                    true => Some(0),
+                    false => STRICTER[1..]
+                        .iter()
+                        .position(|(words, _)| error.contains(words))
+                        .map(|i| i + 1),
+                };
+                stricter[why.unwrap_or_else(|| panic!("{shown} is refused: {error}"))] += 1;
+            }
+        }
+    }
+    println!("{taken} taken, {refused} refused by both");
+    for ((_, reason), count) in STRICTER.iter().zip(stricter) {
+        println!("{count} refused here alone: {reason}");
+    }
+    assert!(taken > 1000 && refused > 10_000);
+}
+
 #[test]
 fn malformed_safetensors_are_refused() {
     let with = |header: &str, data: usize| {
