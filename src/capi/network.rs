@@ -5,7 +5,7 @@ use super::status::{Failure, c_string, sn_status, status};
 use crate::cpu::{Cpu, Level};
 use crate::model::Model;
 use crate::{Error, Network, weights};
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
@@ -163,7 +163,7 @@ unsafe fn file_name<'a>(path: *const c_char) -> Result<&'a Path, Failure> {
     {
         use std::os::unix::ffi::OsStrExt;
         // SAFETY: not null, and promised by the caller.
-        let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+        let bytes = unsafe { std::ffi::CStr::from_ptr(path) }.to_bytes();
         Ok(Path::new(std::ffi::OsStr::from_bytes(bytes)))
     }
     #[cfg(not(unix))]
