@@ -3,5 +3,5 @@
 use wide::f32x8;
 
 crate::kernels::vector::stem_kernel! {
-    f32x8, tiles 4 x [1 2]
+    f32x8, tiles 4 x [1]
 }
