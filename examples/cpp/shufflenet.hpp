@@ -57,6 +57,10 @@ public:
     Network(const void *data, std::size_t size) {
         check(sn_network_open_memory(data, size, nullptr, &handle_));
     }
+    // A part of a file, whose descriptor stays the caller's.
+    Network(int descriptor, std::uint64_t offset, std::uint64_t length) {
+        check(sn_network_open_fd(descriptor, offset, length, nullptr, &handle_));
+    }
     Network(const Network &other) : handle_(other.handle_) {
         if (handle_) check(sn_network_retain(handle_));
     }
@@ -71,6 +75,12 @@ public:
         auto info = make<sn_network_info>();
         check(sn_network_get_info(handle_, &info));
         return info;
+    }
+    // The name of a class; NULL if the file names none.
+    const char *label(std::uint32_t class_index) const {
+        const char *label = nullptr;
+        check(sn_network_get_label(handle_, class_index, &label));
+        return label;
     }
     const sn_network *get() const noexcept { return handle_; }
 
