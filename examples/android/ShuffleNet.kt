@@ -72,7 +72,7 @@ class ShuffleNet private constructor(private var handle: Long) : AutoCloseable {
         val classes = IntArray(count)
         val probabilities = FloatArray(count)
         val found = Native.top(handle, classes, probabilities)
-        return List(found) { Prediction(classes[it], Native.label(handle, classes[it])?.let(::String), probabilities[it]) }
+        return List(found) { Prediction(classes[it], Native.label(handle, classes[it])?.let { bytes -> String(bytes) }, probabilities[it]) }
     }
 
     companion object {
@@ -85,7 +85,7 @@ class ShuffleNet private constructor(private var handle: Long) : AutoCloseable {
 
         /** Opens a model that is [length] bytes of a file. */
         fun open(
-            file: ParcelFileDescriptor, offset: Long = 0, length: Long = file.statSize,
+            file: ParcelFileDescriptor, offset: Long = 0, length: Long = file.statSize - offset,
             threads: Int = 1, cores: IntArray = intArrayOf()
         ): ShuffleNet = ShuffleNet(Native.open(file.fd, offset, length, threads, cores))
 
