@@ -30,24 +30,25 @@ class Picture(val width: Int, val height: Int, val rgb: (x: Int, y: Int) -> IntA
 
     fun turnedLeft() = Picture(height, width) { x, y -> rgb(width - 1 - y, x) }
 
-    /** A camera's frame: luma with a gap between rows, and V and U in turn in one plane. */
-    fun frame(format: Int = ImageFormat.YUV_420_888): Image {
+    /** A camera's frame: luma with a gap between rows; V and U in turn in one plane (NV21), or each in its own (I420). */
+    fun frame(nv21: Boolean = true, format: Int = ImageFormat.YUV_420_888): Image {
         fun clamp(value: Double) = value.roundToInt().coerceIn(0, 255).toByte()
-        val luma = ByteBuffer.allocateDirect((width + 12) * height)
-        val chromaStride = width + 20
-        val chroma = ByteBuffer.allocateDirect(chromaStride * (height / 2))
+        val stride = width + 20
+        val luma = ByteBuffer.allocateDirect(stride * height)
+        val chroma = ByteBuffer.allocateDirect(stride * height)
+        val pixel = if (nv21) 2 else 1
+        val v = chroma.slice()
+        chroma.position(if (nv21) 1 else stride * height / 2)
+        val u = chroma.slice()
         for (y in 0 until height) for (x in 0 until width) {
             val (r, g, b) = rgb(x, y).map { it.toDouble() }
-            luma.put(y * (width + 12) + x, clamp(0.299 * r + 0.587 * g + 0.114 * b))
-            val v = y / 2 * chromaStride + x / 2 * 2
-            chroma.put(v, clamp(128 + 0.5 * r - 0.418688 * g - 0.081312 * b))
-            chroma.put(v + 1, clamp(128 - 0.168736 * r - 0.331264 * g + 0.5 * b))
+            luma.put(y * stride + x, clamp(0.299 * r + 0.587 * g + 0.114 * b))
+            val at = y / 2 * stride + x / 2 * pixel
+            u.put(at, clamp(128 - 0.168736 * r - 0.331264 * g + 0.5 * b))
+            v.put(at, clamp(128 + 0.5 * r - 0.418688 * g - 0.081312 * b))
         }
-        chroma.position(1)
-        val u = chroma.slice()
         return Frame(
-            format, width, height,
-            arrayOf(Plane(luma, width + 12, 1), Plane(u, chromaStride, 2), Plane(chroma, chromaStride, 2))
+            format, width, height, arrayOf(Plane(luma, stride, 1), Plane(u, stride, pixel), Plane(v, stride, pixel))
         )
     }
 }
@@ -132,6 +133,11 @@ fun main(args: Array<String>) {
 
     expect("a frame", distance(net.classify(sneaker.frame(), count = 10), found) < 0.001)
     expect("a frame is turned", distance(net.classify(left.frame(), 90, 10), found) < 0.001)
+    val colours = Picture(width, height) { x, y -> intArrayOf(255 * x / width, 128, 255 * y / height) }
+    val seen = net.classify(colours.frame(), count = 10)
+    expect("a frame in I420, as in NV21", net.classify(colours.frame(nv21 = false), count = 10) == seen)
+    val swapped = colours.frame().apply { planes[1] = planes[2].also { planes[2] = planes[1] } }
+    expect("and not with U for V", net.classify(swapped, count = 10) != seen)
     for (plane in 0..2) {
         val frame = sneaker.frame()
         frame.planes[plane] = Plane(ByteBuffer.allocateDirect(9), 40, 2)
@@ -150,7 +156,7 @@ fun main(args: Array<String>) {
     val cores = failure<ShuffleNetException> { ShuffleNet.open(file, threads = 2, cores = intArrayOf(-1)) }
     expect("status ${cores.status}: ${cores.message}", cores.status == SN_INVALID_ARGUMENT)
     failure<IllegalArgumentException> { net.classify(ByteBuffer.allocate(4 * width * height), width, height) }
-    failure<IllegalArgumentException> { net.classify(sneaker.frame(ImageFormat.JPEG)) }
+    failure<IllegalArgumentException> { net.classify(sneaker.frame(format = ImageFormat.JPEG)) }
     failure<IllegalArgumentException> { net.classify(bitmap, count = 0) }
     failure<IllegalArgumentException> { net.classify(Bitmap(ByteArray(2), 1, 1, Bitmap.Config.RGB_565)) }
     expect("it works after errors", net.classify(rgba, width, height, count = 10) == found)
