@@ -72,7 +72,10 @@ class ShuffleNet private constructor(private var handle: Long) : AutoCloseable {
         val classes = IntArray(count)
         val probabilities = FloatArray(count)
         val found = Native.top(handle, classes, probabilities)
-        return List(found) { Prediction(classes[it], Native.label(handle, classes[it])?.let { bytes -> String(bytes) }, probabilities[it]) }
+        return List(found) {
+            val label = Native.label(handle, classes[it])?.let { bytes -> String(bytes) }
+            Prediction(classes[it], label, probabilities[it])
+        }
     }
 
     companion object {
