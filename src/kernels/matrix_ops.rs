@@ -101,6 +101,7 @@ impl<F> Bound<F> {
 }
 
 impl Bound<PointwiseFn> {
+    #[inline(always)]
     fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
         let args = self.args(input, output, input.rows())?;
         if args.rows == 0 {
@@ -173,6 +174,7 @@ impl Pointwise {
     ///
     /// # Errors
     /// [`Error::Argument`] when the views' columns are not the layer's, or their rows differ.
+    #[inline]
     pub fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
         self.0.run(input, output)
     }
@@ -241,6 +243,7 @@ impl FullyConnected {
     ///
     /// # Errors
     /// [`Error::Argument`] when the views' columns are not the layer's, or their rows differ.
+    #[inline]
     pub fn run(&self, input: &View<'_>, output: &mut ViewMut<'_>) -> Result<(), Error> {
         self.0.run(input, output)
     }

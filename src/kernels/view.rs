@@ -333,26 +333,38 @@ pub(super) fn expect(name: &'static str, found: usize, expected: usize) -> Resul
 }
 
 /// Walks two equally long lists of ranges together: `(column here, column there, length, columns
-/// before)` of every piece that is contiguous in both.
-#[inline(always)]
-pub(super) fn zip_ranges(
-    a: &[ColumnRange],
-    b: &[ColumnRange],
-    mut piece: impl FnMut(usize, usize, usize, usize),
-) {
-    let (mut i, mut j, mut in_a, mut in_b, mut before) = (0, 0, 0, 0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        let len = (x.len - in_a).min(y.len - in_b);
-        piece(x.start + in_a, y.start + in_b, len, before);
-        before += len;
-        in_a += len;
-        in_b += len;
-        if in_a == x.len {
-            (i, in_a) = (i + 1, 0);
+/// before)` of every piece that is contiguous in both. Inlined, as a closure would not be.
+pub(super) struct ZipRanges<'a> {
+    lists: [&'a [ColumnRange]; 2],
+    /// Columns of the lists' first ranges that are done.
+    done: [usize; 2],
+    before: usize,
+}
+
+impl<'a> ZipRanges<'a> {
+    #[inline(always)]
+    pub fn new(here: &'a [ColumnRange], there: &'a [ColumnRange]) -> ZipRanges<'a> {
+        ZipRanges { lists: [here, there], done: [0, 0], before: 0 }
+    }
+}
+
+impl Iterator for ZipRanges<'_> {
+    type Item = (usize, usize, usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let [[x, ..], [y, ..]] = self.lists else { return None };
+        let [in_x, in_y] = self.done;
+        let len = (x.len - in_x).min(y.len - in_y);
+        let piece = (x.start + in_x, y.start + in_y, len, self.before);
+        self.before += len;
+        for (i, range) in [x, y].into_iter().enumerate() {
+            self.done[i] += len;
+            if self.done[i] == range.len {
+                (self.lists[i], self.done[i]) = (&self.lists[i][1..], 0);
+            }
         }
-        if in_b == y.len {
-            (j, in_b) = (j + 1, 0);
-        }
+        Some(piece)
     }
 }
 
@@ -384,9 +396,8 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_where_either_list_ends() {
-        let mut pieces = Vec::new();
         let (a, b) = ([range(0, 3), range(5, 4)], [range(2, 1), range(10, 6)]);
-        zip_ranges(&a, &b, |x, y, len, before| pieces.push((x, y, len, before)));
+        let pieces: Vec<_> = ZipRanges::new(&a, &b).collect();
         assert_eq!(pieces, [(0, 2, 1, 0), (1, 10, 2, 1), (5, 12, 4, 3)]);
     }
 }

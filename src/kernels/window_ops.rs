@@ -3,7 +3,7 @@
 use super::args::{WindowArgs, WindowFn};
 use super::layout::AlignedFloats;
 use super::registry::{Function, Kernel, Operation, select, select_known};
-use super::view::{expect, zip_ranges};
+use super::view::{ZipRanges, expect};
 use super::{View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
@@ -54,7 +54,7 @@ impl<'a> ImageRows<'a> {
     /// # Errors
     /// [`Error::Argument`] when the pixels are not a multiple of the width, at least one, or there is no
     /// room for three rows of the image.
-    #[inline]
+    #[inline(always)]
     pub fn ring(
         pixels: View<'a>,
         width: usize,
@@ -199,6 +199,7 @@ impl Bound {
         }
     }
 
+    #[inline(always)]
     fn run_rows(
         &self,
         image: &ImageRows<'_>,
@@ -231,7 +232,10 @@ impl Bound {
             return Ok(()); // a view without rows may have any columns
         }
         let data = output.as_mut_ptr();
-        let piece = |from: usize, to: usize, len: usize, before: usize| {
+        // All outputs of a stem are of all its inputs.
+        let inputs = if stem { output.ranges() } else { input.ranges() };
+        for (from, to, len, before) in ZipRanges::new(inputs, output.ranges()) {
+            let from = if stem { input.ranges()[0].start } else { from };
             let none = (std::ptr::null(), std::ptr::null());
             // SAFETY: `before` is a channel inside the weights and the bias.
             let tap =
@@ -262,23 +266,8 @@ impl Bound {
                     (self.run)(&args);
                 }
             }
-        };
-        if stem {
-            let mut before = 0;
-            let from = input.ranges()[0].start;
-            for range in output.ranges() {
-                piece(from, range.start, range.len, before);
-                before += range.len;
-            }
-        } else {
-            zip_ranges(input.ranges(), output.ranges(), piece);
         }
         Ok(())
-    }
-
-    fn run(&self, input: &View<'_>, width: usize, output: &mut ViewMut<'_>) -> Result<(), Error> {
-        let image = ImageRows::whole(*input, width)?;
-        self.run_rows(&image, 0..image.height.div_ceil(self.stride), output)
     }
 }
 
@@ -315,7 +304,8 @@ macro_rules! window_operation {
                 width: usize,
                 output: &mut ViewMut<'_>,
             ) -> Result<(), Error> {
-                self.0.run(input, width, output)
+                let image = ImageRows::whole(*input, width)?;
+                self.run_rows(&image, 0..image.height.div_ceil(self.0.stride), output)
             }
 
             /// The kernel in use.

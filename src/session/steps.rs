@@ -188,45 +188,44 @@ impl BoundStep {
                 let from = (Conv5Step::INPUT, pixels.clone());
                 if s.kept.len > 0 {
                     let parts = (from.clone(), (Conv5Step::KEPT, pixels));
-                    operate(lease, parts, (Clock(&[]), entry(s.layer)), &mut |from, to| {
-                        conv.run(&from, to)
-                    })?;
+                    pointwise(conv, lease, parts, (Clock(&[]), entry(s.layer)))?;
                 }
                 let rows = job.first + images.start..job.first + images.end;
                 let parts = (from, (Conv5Step::OUTPUT, rows));
-                operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| {
+                operate(lease, parts, (clock, entry(s.layer)), |from, to| {
                     mean.run(&from, s.size[1], to)
                 })
             }
             BoundStep::Classify(s, fc) => {
                 let rows = job.first + images.start..job.first + images.end;
                 let parts = ((ClassifyStep::INPUT, rows.clone()), (ClassifyStep::OUTPUT, rows));
-                operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| fc.run(&from, to))
+                operate(lease, parts, (clock, entry(s.layer)), |from, to| fc.run(&from, to))
             }
         }
     }
 }
 
-/// Runs an operation of a layer on a part to read and one to write. Once for all layers: to find parts
-/// is more code than to run.
-#[inline(never)]
+/// Runs an operation on a part to read and one to write. Inlined, so that views stay in registers.
+#[inline(always)]
 fn operate(
     lease: &mut Lease<'_>,
     (from, to): (Part, Part),
     (clock, entry): (Clock<'_>, usize),
-    run: &mut dyn FnMut(View<'_>, &mut ViewMut<'_>) -> Result<(), Error>,
+    run: impl FnOnce(View<'_>, &mut ViewMut<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (from, mut to) = lease.pair(from, to)?;
     clock.time(entry, || run(from, &mut to))
 }
 
+/// Once for all layers: to find parts is more code than to run.
+#[inline(never)]
 fn pointwise(
     operation: &Pointwise,
     lease: &mut Lease<'_>,
     parts: (Part, Part),
     clock: (Clock<'_>, usize),
 ) -> Result<(), Error> {
-    operate(lease, parts, clock, &mut |from, to| operation.run(&from, to))
+    operate(lease, parts, clock, |from, to| operation.run(&from, to))
 }
 
 impl Stem {
@@ -258,12 +257,15 @@ impl Stem {
                     Input::Nchw(floats) => in_place(&ImageRows::planes(floats, width)?)?,
                     Input::Pixels(picture) => {
                         for y in new {
-                            for from in window_rows_of(&conv_rows, y..y + 1, 2, height) {
-                                let out = lease.floats(image.rows(from..from + 1));
-                                clock.time(INPUT, || normalization.row(picture, from, out))?;
+                            for new in image.pieces(window_rows_of(&conv_rows, y..y + 1, 2, height))
+                            {
+                                let out = lease.floats(image.rows(new.clone()));
+                                for (y, out) in new.zip(out.chunks_exact_mut(3 * width)) {
+                                    clock.time(INPUT, || normalization.row(picture, y, out))?;
+                                }
                             }
                             let parts = (image.all(), rows.rows(y..y + 1));
-                            operate(lease, parts, (clock, STEM), &mut |from, to| {
+                            operate(lease, parts, (clock, STEM), |from, to| {
                                 conv.run_rows(&image.image(from, 0, height)?, y..y + 1, to)
                             })?;
                         }
@@ -271,7 +273,7 @@ impl Stem {
                 }
             }
             let out = (StemStep::OUTPUT, pixels(band.clone(), s.rows.start, pool_width));
-            operate(lease, (rows.all(), out), (clock, POOL), &mut |from, to| {
+            operate(lease, (rows.all(), out), (clock, POOL), |from, to| {
                 pool.run_rows(&rows.image(from, 0, conv_height)?, band.clone(), to)
             })?;
         }
@@ -302,12 +304,12 @@ fn downsample(
         let rows = 0..band.len() * width;
         let from = (Areas::INPUT, 0..input_rows.len() * in_width);
         let parts = (from, (Areas::BRANCH1_ROWS, rows.clone()));
-        operate(lease, parts, (clock, entry(s.layer)), &mut |from, to| {
+        operate(lease, parts, (clock, entry(s.layer)), |from, to| {
             let from = ImageRows::ring(from, in_width, first_input, in_height)?;
             depthwise.run_rows(&from, band.clone(), to)
         })?;
         let parts = (ring.all(), (Areas::BRANCH2_ROWS, rows));
-        operate(lease, parts, (clock, entry(s.layer + 3)), &mut |from, to| {
+        operate(lease, parts, (clock, entry(s.layer + 3)), |from, to| {
             branch.depthwise.run_rows(&ring.image(from, 0, in_height)?, band.clone(), to)
         })?;
         // Where memory is shared: input rows that later bands read lie behind these.
@@ -354,7 +356,7 @@ fn unit(
             let first = done - done % height;
             let end = band.end.min(first + height);
             let out = (Areas::ROWS, (done - band.start) * width..(end - band.start) * width);
-            operate(lease, (ring.all(), out), (clock, entry(s.layer + 1)), &mut |from, to| {
+            operate(lease, (ring.all(), out), (clock, entry(s.layer + 1)), |from, to| {
                 let image = ring.image(from, first, height)?;
                 branch.depthwise.run_rows(&image, done - first..end - first, to)
             })?;

@@ -380,6 +380,7 @@ impl Tiles {
 
     /// The most vectors of a block for so many rows. One tile for all of them, if there is one, takes the
     /// weights from memory while it computes; a second tile would find them nearer, but after that.
+    #[inline(always)]
     pub fn most_vectors(&self, rows: usize) -> usize {
         let (panel, all) = (self.width / self.lanes, self.rows.len());
         let mut panels = (1..=all / panel).rev().map(|panels| panels * panel);

@@ -260,6 +260,7 @@ impl<'a> Lease<'a> {
     }
 
     /// The floats of a part that has no others between its rows.
+    #[inline(always)]
     fn whole(found: &Found<'_>) -> usize {
         let len = found.rows * found.area.stride;
         assert_eq!(found.extent.len(), len, "an area with gaps");
@@ -267,6 +268,7 @@ impl<'a> Lease<'a> {
     }
 
     /// All floats of a part that has no others between its rows.
+    #[inline(always)]
     pub fn floats(&mut self, output: Part) -> &mut [f32] {
         let output = self.find_output(output, &[]);
         let (start, len) = (output.extent.start, Lease::whole(&output));
