@@ -524,8 +524,8 @@ sn_status sn_network_open_memory(const void *data,
                                  struct sn_network **network);
 
 // Opens `length` bytes at `offset` of a file, such as an asset in an Android package. The descriptor is
-// neither closed nor moved, and its file is a regular one. While the call lasts it takes memory for all of these
-// bytes besides the network's. On systems that are not like Unix the result is `SN_UNSUPPORTED`.
+// neither closed nor moved, and its file is a regular one. On systems that are not like Unix the result is
+// `SN_UNSUPPORTED`.
 //
 // # Safety
 // `fd` is no descriptor, or one that stays open during the call; the rest is as for `sn_network_open`.

@@ -197,8 +197,8 @@ pub unsafe extern "C" fn sn_network_open_memory(
 }
 
 /// Opens `length` bytes at `offset` of a file, such as an asset in an Android package. The descriptor is
-/// neither closed nor moved, and its file is a regular one. While the call lasts it takes memory for all of these
-/// bytes besides the network's. On systems that are not like Unix the result is `SN_UNSUPPORTED`.
+/// neither closed nor moved, and its file is a regular one. On systems that are not like Unix the result is
+/// `SN_UNSUPPORTED`.
 ///
 /// # Safety
 /// `fd` is no descriptor, or one that stays open during the call; the rest is as for `sn_network_open`.
@@ -211,55 +211,33 @@ pub unsafe extern "C" fn sn_network_open_fd(
     network: *mut *mut sn_network,
 ) -> sn_status {
     status(|| {
-        let load = || {
-            // SAFETY: promised by the caller.
-            let bytes = unsafe { read_at(fd, offset, length) }?;
-            Ok(weights::from_bytes(&bytes)?)
-        };
         // SAFETY: promised by the caller.
-        unsafe { open(options, network, load) }
+        unsafe { open(options, network, || load_part(fd, offset, length)) }
     })
 }
 
 /// # Safety
 /// `fd` is no descriptor, or one that stays open.
 #[cfg(unix)]
-unsafe fn read_at(fd: c_int, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
-    use std::fs::File;
-    use std::io;
+unsafe fn load_part(fd: c_int, offset: u64, length: u64) -> Result<Model, Failure> {
     use std::os::fd::BorrowedFd;
-    use std::os::unix::fs::FileExt;
     if fd < 0 {
         return Err(Failure::argument("file descriptor", fd, "0 or more"));
     }
     // SAFETY: not -1; promised to stay open.
-    let fd_ref = unsafe { BorrowedFd::borrow_raw(fd) };
-    let failed = |error: io::Error| {
-        let path = format!("file descriptor {fd}").into();
-        Failure::from(Error::Io { path, source: error })
+    let shared = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    let path = std::path::PathBuf::from(format!("file descriptor {fd}"));
+    let file = match shared {
+        Ok(file) => file.into(),
+        Err(source) => return Err(Error::Io { path, source }.into()),
     };
-    let file = File::from(fd_ref.try_clone_to_owned().map_err(failed)?);
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
-    if offset.checked_add(length).is_none_or(|end| end > metadata.len()) {
-        let found = format!("{length} bytes at {offset}");
-        let expected = format!("a part of the file's {} bytes", metadata.len());
-        return Err(Failure::argument("part of the file", found, expected));
-    }
-    let mut bytes = Vec::new();
-    let len = usize::try_from(length).unwrap_or(usize::MAX);
-    bytes.try_reserve_exact(len).map_err(|error| failed(error.into()))?;
-    bytes.resize(len, 0);
-    file.read_exact_at(&mut bytes, offset).map_err(failed)?;
-    Ok(bytes)
+    Ok(weights::load_part(file, &path, (offset, length))?)
 }
 
 /// # Safety
 /// None is needed.
 #[cfg(not(unix))]
-unsafe fn read_at(_: c_int, _: u64, _: u64) -> Result<Vec<u8>, Failure> {
+unsafe fn load_part(_: c_int, _: u64, _: u64) -> Result<Model, Failure> {
     let text = "file descriptors are for systems like Unix";
     Err(Failure::new(sn_status::SN_UNSUPPORTED, text))
 }

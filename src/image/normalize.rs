@@ -60,6 +60,17 @@ impl Normalization {
     /// # Errors
     /// [`Error::Argument`] if `y` is not below the height, or `out` is not `3 * width` long.
     pub fn row(&self, pixels: &Pixels<'_>, y: usize, out: &mut [f32]) -> Result<(), Error> {
+        let _environment = DefaultFloatEnv::enter();
+        self.row_of_run(pixels, y, out)
+    }
+
+    /// The same inside a run, whose floating-point environment is the default.
+    pub(crate) fn row_of_run(
+        &self,
+        pixels: &Pixels<'_>,
+        y: usize,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
         if y >= pixels.height() {
             return Err(Error::argument("row", y, format!("below the height {}", pixels.height())));
         }
@@ -69,7 +80,6 @@ impl Normalization {
         }
         let (format, mut row, mut out) = (pixels.format(), pixels.row(y), out);
         if let (Some((rows, factors)), PixelFormat::Rgb) = (&self.computed, format) {
-            let _environment = DefaultFloatEnv::enter();
             let done = rows.normalize(row, factors, out);
             (row, out) = (&row[done..], &mut out[done..]);
         }

@@ -1,8 +1,8 @@
 //! Rows of 8-bit pixels: colour conversion, the two passes of a resize, and normalisation.
 //!
-//! All arithmetic but that of the last is on integers, so every level gives the same bytes. The plain loops here are the
-//! definition. Compilers make vectors of the vertical pass and of the swizzle; the levels bring their own of
-//! the rest.
+//! All arithmetic but that of the last is on integers, so every level gives the same bytes. The plain loops here
+//! are the definition. Compilers make vectors of the vertical pass and of the swizzle; the levels bring their own
+//! of the rest.
 
 use crate::cpu::Level;
 

@@ -1,5 +1,6 @@
-//! Where a team's threads run: on CPUs of the caller's choice, and off the one that the caller is on. A kernel may wake a thread on the CPU of the one that
-//! wakes it though another is idle; they would take turns there, and be slower than the caller alone.
+//! Where a team's threads run: on CPUs of the caller's choice, and off the one that the caller is on. A kernel
+//! may wake a thread on the CPU of the one that wakes it though another is idle; they would take turns there, and
+//! be slower than the caller alone.
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) use linux::{Places, most_threads};

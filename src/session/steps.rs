@@ -261,7 +261,9 @@ impl Stem {
                             {
                                 let out = lease.floats(image.rows(new.clone()));
                                 for (y, out) in new.zip(out.chunks_exact_mut(3 * width)) {
-                                    clock.time(INPUT, || normalization.row(picture, y, out))?;
+                                    clock.time(INPUT, || {
+                                        normalization.row_of_run(picture, y, out)
+                                    })?;
                                 }
                             }
                             let parts = (image.all(), rows.rows(y..y + 1));

@@ -52,11 +52,25 @@ use source::{OpenFile, Source};
 /// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`from_bytes`] returns.
 pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
     let path = path.as_ref();
-    let file = OpenFile::open(path)?;
-    from_file(&file).map_err(|error| match error {
+    from_file(&OpenFile::open(path)?).map_err(in_file(path))
+}
+
+/// The same of bytes of a file that is open, the first and how many. Errors speak of it as `path`.
+#[cfg(all(unix, feature = "capi"))]
+pub(crate) fn load_part(
+    file: std::fs::File,
+    path: &Path,
+    place: (u64, u64),
+) -> Result<Model, Error> {
+    from_file(&OpenFile::part(file, path, place)?).map_err(in_file(path))
+}
+
+/// Says in which file an error is.
+fn in_file(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| match error {
         Error::Io { .. } => error,
         source => Error::File { path: path.to_owned(), source: Box::new(source) },
-    })
+    }
 }
 
 fn from_file(file: &OpenFile<'_>) -> Result<Model, Error> {

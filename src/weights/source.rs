@@ -1,18 +1,20 @@
 //! Where a file's bytes are: in memory, or still in the file.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
 use crate::Error;
 
-/// A regular file, open for reading.
+/// A regular file, open for reading, or a part of one.
 #[derive(Debug)]
 pub(super) struct OpenFile<'a> {
     file: File,
     path: &'a Path,
-    /// Its size in bytes when it was opened.
+    /// Where the part begins.
+    start: u64,
+    /// Its size in bytes; of a whole file, when it was opened.
     pub(super) len: usize,
 }
 
@@ -20,26 +22,64 @@ impl<'a> OpenFile<'a> {
     pub(super) fn open(path: &'a Path) -> Result<OpenFile<'a>, Error> {
         let open = || {
             // Before it is opened: that would wait for whoever writes into a pipe.
-            let metadata = fs::metadata(path)?;
-            if !metadata.is_file() {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-            }
-            let len = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            Ok(OpenFile { file: File::open(path)?, path, len })
+            let len = regular(&fs::metadata(path)?)?;
+            let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            Ok(OpenFile { file: File::open(path)?, path, start: 0, len })
         };
         open().map_err(|source| Error::Io { path: path.to_owned(), source })
     }
 
-    /// Reads a part of the file over what `bytes` held.
+    /// `len` bytes from `start` on of a file that is open, of which errors speak as `path`.
+    #[cfg(all(unix, feature = "capi"))]
+    pub(super) fn part(
+        file: File,
+        path: &'a Path,
+        (start, len): (u64, u64),
+    ) -> Result<OpenFile<'a>, Error> {
+        let size = file.metadata().and_then(|metadata| regular(&metadata));
+        let size = size.map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        match usize::try_from(len) {
+            Ok(bytes) if start.checked_add(len).is_some_and(|end| end <= size) => {
+                Ok(OpenFile { file, path, start, len: bytes })
+            }
+            _ => {
+                let found = format!("{len} bytes at {start}");
+                let expected = format!("a part of the file's {size} bytes");
+                Err(Error::argument("part of the file", found, expected))
+            }
+        }
+    }
+
+    /// Reads a part of it over what `bytes` held.
     pub(super) fn read(&self, place: Range<usize>, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let mut read = || {
-            let mut file = &self.file;
-            file.seek(SeekFrom::Start(place.start as u64))?;
             bytes.try_reserve_exact(place.len().saturating_sub(bytes.len()))?;
             bytes.resize(place.len(), 0);
-            file.read_exact(bytes)
+            self.read_at(self.start + place.start as u64, bytes)
         };
         read().map_err(|source| Error::Io { path: self.path.to_owned(), source })
+    }
+
+    /// Whoever shares the open file does not see it move.
+    #[cfg(unix)]
+    fn read_at(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, start)
+    }
+
+    #[cfg(not(unix))]
+    fn read_at(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(bytes)
+    }
+}
+
+/// The size of a regular file.
+fn regular(metadata: &fs::Metadata) -> io::Result<u64> {
+    match metadata.is_file() {
+        true => Ok(metadata.len()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
     }
 }
 

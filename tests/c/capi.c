@@ -249,11 +249,9 @@ static void test_memory_and_descriptors(void) {
     EXPECT(SN_IO, sn_network_open_fd(ends[0], 0, 1, NULL, &network));
     close(ends[0]);
     close(ends[1]);
-    /* A file with a hole of 8 TiB. */
+    /* A file with a hole of 8 TiB, of which no more than a header is read. */
     if (sizeof(size_t) == 8 && ftruncate(fd, (off_t)1 << 43) == 0) {
-        EXPECT(SN_NO_MEMORY, sn_network_open_fd(fd, 0, (uint64_t)1 << 43, NULL, &network));
-    } else {
-        met[SN_NO_MEMORY] = 1;
+        EXPECT(SN_MODEL, sn_network_open_fd(fd, 0, (uint64_t)1 << 43, NULL, &network));
     }
     TRUE(network == NULL);
     close(fd);
