@@ -17,7 +17,7 @@ fn main() {
     let folder = PathBuf::from("kernels/aarch64");
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut build = cc::Build::new();
-    build.file(folder.join("f32_pw_8x8_neon_a55.S"));
+    build.files(["a53", "a55"].map(|core| folder.join(format!("f32_pw_8x8_neon_{core}.S"))));
     match build.cargo_warnings(false).try_compile("shufflenet_kernels") {
         Ok(()) => println!("cargo:rustc-cfg=assembly"),
         Err(error) => println!("cargo:warning=kernels in assembly are left out: {error}"),

@@ -1,6 +1,4 @@
-// One tile of a pointwise convolution, 8 rows times 8 outputs, scheduled for Cortex-A55.
-//
-//     void shufflenet_f32_pw_8x8_neon_a55(const struct TileArgs *args);
+// Tiles of a pointwise convolution scheduled for Cortex-A55.
 //
 // A Cortex-A55 starts two instructions a cycle in order, of which one may be a 128-bit multiply-add. A 128-bit
 // load would take both places for two cycles; a 64-bit load, a load of a general register or the insertion of
@@ -8,26 +6,11 @@
 // multiply-add that does not need it: 32 multiply-adds (two inputs of 8 rows) hide 8 loads of rows and 4 of
 // weights (three instructions each).
 //
-//   x1, x2    the next range, and how many are left       v0 to v7     two inputs of each row
-//   x3        weights                                     v8, v9       weights of the first input
-//   x4 to x11 the rows' inputs                            v10, v11     weights of the second
-//   x12       pairs of inputs left in the range           v16 to v31   sums, two vectors a row
-//   x13, x14  upper halves of weights on their way        x15          the range's length
-//   x16       bytes from row to row                       x17          row 0, column 0
-//
 // Within a pair of inputs, the second's weights are loaded while the first is multiplied, then the next
 // pair's inputs (each row's once its last use is over) and first weights. The last pair of a range loads
 // nothing ahead: nothing outside the range is read.
 
-#define ARGS_INPUT 0
-#define ARGS_INPUT_STRIDE 8
-#define ARGS_RANGES 16
-#define ARGS_RANGE_COUNT 24
-#define ARGS_WEIGHTS 32
-#define ARGS_BIAS 40
-#define ARGS_OUTPUT 48
-#define ARGS_OUTPUT_STRIDE 56
-#define ARGS_RELU 64
+#include "f32_pw_8x8.h"
 
 // Row \row's input in lane \lane times both vectors of weights, with an instruction beside each.
 .macro row row, sum0, sum1, lane, w0, w1, beside0:vararg
@@ -45,7 +28,9 @@
     row 4, v24, v25, \lane, \w0, \w1
     row 5, v26, v27, \lane, \w0, \w1
     row 6, v28, v29, \lane, \w0, \w1
+    .if ROWS == 8
     row 7, v30, v31, \lane, \w0, \w1
+    .endif
 .endm
 
 // Two inputs of all rows. \ahead is 1 where the next pair is loaded ahead.
@@ -60,7 +45,9 @@
     row 4, v24, v25, 0, v8, v9,   subs x12, x12, 1
     row 5, v26, v27, 0, v8, v9
     row 6, v28, v29, 0, v8, v9
+    .if ROWS == 8
     row 7, v30, v31, 0, v8, v9
+    .endif
 .if \ahead
     row 0, v16, v17, 1, v10, v11, ldr d8, [x3]
     ldr d0, [x4], 8
@@ -76,53 +63,25 @@
     ldr d5, [x9], 8
     row 6, v28, v29, 1, v10, v11, add x3, x3, 32
     ldr d6, [x10], 8
+    .if ROWS == 8
     row 7, v30, v31, 1, v10, v11
     ldr d7, [x11], 8
+    .endif
 .else
     rows 1, v10, v11
 .endif
 .endm
 
-.macro store sum0, sum1
-    stp \sum0, \sum1, [x13]
-    add x13, x13, x14
-.endm
-
-    .text
-    .p2align 4
-    .global shufflenet_f32_pw_8x8_neon_a55
-    .hidden shufflenet_f32_pw_8x8_neon_a55
-    .type shufflenet_f32_pw_8x8_neon_a55, %function
-shufflenet_f32_pw_8x8_neon_a55:
+.macro tile name, rows
+    .set ROWS, \rows
+function \name
     stp d8, d9, [sp, -32]!
     stp d10, d11, [sp, 16]
-    ldp x17, x16, [x0, ARGS_INPUT]
-    ldp x1, x2, [x0, ARGS_RANGES]
-    ldp x3, x13, [x0, ARGS_WEIGHTS]
-    lsl x16, x16, 2
-    ldp q16, q17, [x13]             // every row's sums start at the bias
-    .irp n, 18, 20, 22, 24, 26, 28, 30
-    mov v\n\().16b, v16.16b
-    .endr
-    .irp n, 19, 21, 23, 25, 27, 29, 31
-    mov v\n\().16b, v17.16b
-    .endr
-
-.Lrange:
-    cbz x2, .Lfinish
-    ldp x4, x15, [x1], 16
-    sub x2, x2, 1
-    add x4, x17, x4, lsl 2
-    lsr x12, x15, 1
-    add x5, x4, x16
-    add x6, x5, x16
-    add x7, x6, x16
-    add x8, x7, x16
-    add x9, x8, x16
-    add x10, x9, x16
-    add x11, x10, x16
-    cbz x12, .Lodd
-
+    start
+2:  // a range
+    cbz x2, 6f
+    next_range 1
+    cbz x12, 5f
     ldr d0, [x4], 8
     ldr d1, [x5], 8
     ldr d2, [x6], 8
@@ -131,18 +90,18 @@ shufflenet_f32_pw_8x8_neon_a55:
     ldr d4, [x8], 8
     ldr d5, [x9], 8
     ldr d6, [x10], 8
+    .if ROWS == 8
     ldr d7, [x11], 8
+    .endif
     subs x12, x12, 1
-    b.eq .Llast
+    b.eq 4f
     .p2align 4
-.Lpair:
-    pair 1
-    b.ne .Lpair
-.Llast:
-    pair 0
+3:  pair 1
+    b.ne 3b
+4:  pair 0
 
-.Lodd:
-    tbz x15, 0, .Lrange
+5:  // an input that is left of a range
+    tbz x15, 0, 2b
     ldr s0, [x4]
     ldr s1, [x5]
     ldr s2, [x6]
@@ -151,32 +110,19 @@ shufflenet_f32_pw_8x8_neon_a55:
     ldr s4, [x8]
     ldr s5, [x9]
     ldr s6, [x10]
+    .if ROWS == 8
     ldr s7, [x11]
+    .endif
     rows 0, v8, v9
-    b .Lrange
+    b 2b
 
-.Lfinish:
-    ldp x13, x14, [x0, ARGS_OUTPUT]
-    ldrb w15, [x0, ARGS_RELU]
-    lsl x14, x14, 2
-    cbz w15, .Lstore
-    movi v0.4s, 0
-    // The number where the other is NaN, and +0 of a pair of zeros.
-    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    fmaxnm v\n\().4s, v\n\().4s, v0.4s
-    .endr
-.Lstore:
-    store q16, q17
-    store q18, q19
-    store q20, q21
-    store q22, q23
-    store q24, q25
-    store q26, q27
-    store q28, q29
-    store q30, q31
+6:  store_sums
     ldp d10, d11, [sp, 16]
     ldp d8, d9, [sp], 32
-    ret
-    .size shufflenet_f32_pw_8x8_neon_a55, . - shufflenet_f32_pw_8x8_neon_a55
+end \name
+.endm
+
+    tile shufflenet_f32_pw_8x8_neon_a55, 8
+    tile shufflenet_f32_pw_7x8_neon_a55, 7
 
     .section .note.GNU-stack, "", %progbits

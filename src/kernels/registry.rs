@@ -185,10 +185,12 @@ static KERNELS: &[Kernel] = kernels! {
     #[cfg(target_arch = "aarch64")] f32_stem_3x24_neon: Op::Stem, Neon, Window(neon::stem);
     #[cfg(target_arch = "aarch64")] f32_maxpool3x3s2_neon: Op::MaxPool, Neon, Window(neon::max_pool);
     #[cfg(target_arch = "aarch64")] f32_pw_8x8_neon: Op::Pointwise, Neon, Matrix { layout: PANELS_8, run: neon::pointwise };
+    #[cfg(all(target_arch = "aarch64", assembly))] f32_pw_8x8_neon_a53: Op::Pointwise, Neon, Matrix { layout: PANELS_8, run: neon::pointwise_a53 };
     #[cfg(all(target_arch = "aarch64", assembly))] f32_pw_8x8_neon_a55: Op::Pointwise, Neon, Matrix { layout: PANELS_8, run: neon::pointwise_a55 };
     #[cfg(target_arch = "aarch64")] f32_dw3x3s1_neon: Op::Depthwise { stride: 1 }, Neon, Window(neon::depthwise_s1);
     #[cfg(target_arch = "aarch64")] f32_dw3x3s2_neon: Op::Depthwise { stride: 2 }, Neon, Window(neon::depthwise_s2);
     #[cfg(target_arch = "aarch64")] f32_pwmean_8x8_neon: Op::PointwiseMean, Neon, MatrixMean { layout: PANELS_8, run: neon::pointwise_mean };
+    #[cfg(all(target_arch = "aarch64", assembly))] f32_pwmean_8x8_neon_a53: Op::PointwiseMean, Neon, MatrixMean { layout: PANELS_8, run: neon::pointwise_mean_a53 };
     #[cfg(all(target_arch = "aarch64", assembly))] f32_pwmean_8x8_neon_a55: Op::PointwiseMean, Neon, MatrixMean { layout: PANELS_8, run: neon::pointwise_mean_a55 };
     #[cfg(target_arch = "aarch64")] f32_fc_1x32_neon: Op::FullyConnected, Neon, Matrix { layout: PANELS_8, run: neon::fully_connected };
 };

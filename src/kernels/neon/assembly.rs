@@ -4,31 +4,56 @@ use super::pointwise::run;
 use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs};
 use crate::kernels::vector::{Block, Mean};
 
-unsafe extern "C" {
-    fn shufflenet_f32_pw_8x8_neon_a55(args: &TileArgs);
+/// A core type's tiles, and the kernels with them.
+macro_rules! scheduled {
+    ($tile:ident, $eight:ident, $seven:ident, $pointwise:ident, $pointwise_mean:ident) => {
+        unsafe extern "C" {
+            fn $eight(args: &TileArgs);
+            fn $seven(args: &TileArgs);
+        }
+
+        /// # Safety
+        /// As for [`ScheduledTile`].
+        unsafe fn $tile(block: &Block<'_>, row: usize, rows: usize) -> bool {
+            // SAFETY: promised by the caller; the assembly reads the ranges of so many rows and the
+            // weights of 8 outputs, and stores these outputs.
+            unsafe {
+                let tile = match rows {
+                    8 => $eight,
+                    7 => $seven,
+                    _ => return false,
+                };
+                block.tile_args(row).inspect(|args| tile(args)).is_some()
+            }
+        }
+
+        /// # Safety
+        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
+        pub(in crate::kernels) unsafe extern "C" fn $pointwise(args: &PointwiseArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { run(args, None, Some($tile)) }
+        }
+
+        /// # Safety
+        /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
+        pub(in crate::kernels) unsafe extern "C" fn $pointwise_mean(args: &PointwiseMeanArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), Some($tile)) }
+        }
+    };
 }
 
-/// # Safety
-/// As for [`Block::tile`]: 8 rows of 8 outputs.
-unsafe fn tile_a55(block: &Block<'_>, row: usize) -> bool {
-    // SAFETY: promised by the caller; the assembly reads the ranges of 8 rows and their weights, and
-    // stores 8 rows of 8 outputs.
-    unsafe {
-        let args = block.tile_args(row);
-        args.inspect(|args| shufflenet_f32_pw_8x8_neon_a55(args)).is_some()
-    }
-}
-
-/// # Safety
-/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
-pub(in crate::kernels) unsafe extern "C" fn pointwise_a55(args: &PointwiseArgs) {
-    // SAFETY: promised by the caller.
-    unsafe { run(args, None, Some(tile_a55)) }
-}
-
-/// # Safety
-/// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
-pub(in crate::kernels) unsafe extern "C" fn pointwise_mean_a55(args: &PointwiseMeanArgs) {
-    // SAFETY: promised by the caller.
-    unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), Some(tile_a55)) }
-}
+scheduled!(
+    tile_a53,
+    shufflenet_f32_pw_8x8_neon_a53,
+    shufflenet_f32_pw_7x8_neon_a53,
+    pointwise_a53,
+    pointwise_mean_a53
+);
+scheduled!(
+    tile_a55,
+    shufflenet_f32_pw_8x8_neon_a55,
+    shufflenet_f32_pw_7x8_neon_a55,
+    pointwise_a55,
+    pointwise_mean_a55
+);

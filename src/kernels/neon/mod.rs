@@ -13,7 +13,7 @@ mod probe;
 mod stem;
 
 #[cfg(assembly)]
-pub(super) use assembly::{pointwise_a55, pointwise_mean_a55};
+pub(super) use assembly::{pointwise_a53, pointwise_a55, pointwise_mean_a53, pointwise_mean_a55};
 pub(super) use depthwise::{depthwise_s1, depthwise_s2};
 pub(super) use fully_connected::fully_connected;
 pub(super) use max_pool::max_pool;

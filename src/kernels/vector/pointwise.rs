@@ -391,8 +391,12 @@ impl Tiles {
 /// As many rows as any tile has, of as many outputs.
 pub(in crate::kernels) type Scratch = [[f32; MOST]; MOST_ROWS];
 
-/// Computes the largest of [`Tiles`] from a row on, or nothing if it cannot store the results.
-pub(in crate::kernels) type LargestTile = unsafe fn(&Block<'_>, usize) -> bool;
+/// Computes a tile with the most vectors, from a row on so many rows; or nothing, if it has no such
+/// tile or cannot store the results.
+///
+/// # Safety
+/// As for [`Block::tile`].
+pub(in crate::kernels) type ScheduledTile = unsafe fn(&Block<'_>, usize, usize) -> bool;
 
 /// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
 /// tile, each from 1 on.
@@ -403,7 +407,7 @@ macro_rules! pointwise_kernels {
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Block, LargestTile, Mean, Scratch, Target, Tiles, even_pieces, opaque,
+            Block, Mean, ScheduledTile, Scratch, Target, Tiles, even_pieces, opaque,
         };
         use std::mem::MaybeUninit;
 
@@ -412,12 +416,12 @@ macro_rules! pointwise_kernels {
         /// All blocks, tile by tile. They are stored, or added up to means.
         ///
         /// # Safety
-        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn); the largest tile's code is one.
+        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn); a scheduled tile is one.
         $(#[$attribute])*
         pub(super) unsafe fn run(
             args: &PointwiseArgs,
             mut mean: Option<&mut Mean>,
-            largest: Option<LargestTile>,
+            scheduled: Option<ScheduledTile>,
         ) {
             let images = mean.as_ref().map_or(1, |mean| mean.images);
             let pixels = args.rows / images;
@@ -435,6 +439,7 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
+                    let scheduled = if vectors == TILES.rows.len() { scheduled } else { None };
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
@@ -442,9 +447,8 @@ macro_rules! pointwise_kernels {
                         for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
                             let row = image * pixels + row;
                             let block = &*opaque(&raw const block);
-                            let whole = rows == const { TILES.rows[TILES.rows.len() - 1] };
-                            if let (true, Some(tile)) = (whole && vectors == TILES.rows.len(), largest)
-                                && tile(block, row)
+                            if let Some(tile) = scheduled
+                                && tile(block, row, rows)
                             {
                                 continue;
                             }
