@@ -18,6 +18,7 @@
 #define ARGS_OUTPUT 48
 #define ARGS_OUTPUT_STRIDE 56
 #define ARGS_RELU 64
+#define ARGS_SUM 65
 
 .macro function name
     .text
@@ -75,8 +76,26 @@
 .endm
 
 .macro store_row sum0, sum1
-    stp \sum0, \sum1, [x13]
+    stp q\sum0, q\sum1, [x13]
     add x13, x13, x14
+.endm
+
+.macro add_row sum0, sum1
+    fadd v0.4s, v0.4s, v\sum0\().4s
+    fadd v1.4s, v1.4s, v\sum1\().4s
+.endm
+
+.macro for_all_rows do
+    \do 16, 17
+    \do 18, 19
+    \do 20, 21
+    \do 22, 23
+    \do 24, 25
+    \do 26, 27
+    \do 28, 29
+    .if ROWS == 8
+    \do 30, 31
+    .endif
 .endm
 
 .macro store_sums
@@ -88,15 +107,13 @@
     .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     relu \n, 0
     .endr
-1:
-    store_row q16, q17
-    store_row q18, q19
-    store_row q20, q21
-    store_row q22, q23
-    store_row q24, q25
-    store_row q26, q27
-    store_row q28, q29
-    .if ROWS == 8
-    store_row q30, q31
-    .endif
+1:  ldrb w15, [x0, ARGS_SUM]
+    cbnz w15, 8f
+    for_all_rows store_row
+    b 9f
+8:  movi v0.4s, 0
+    movi v1.4s, 0
+    for_all_rows add_row
+    stp q0, q1, [x13]
+9:
 .endm

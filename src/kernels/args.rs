@@ -81,6 +81,8 @@ pub struct TileArgs {
     pub output_stride: usize,
     /// Whether `x > 0 ? x : 0` is applied.
     pub relu: bool,
+    /// Whether the rows are added up from 0 then, and only their sum is stored.
+    pub sum: bool,
 }
 
 /// One output row of a 3x3 operation with padding 1: three image rows in, one out.

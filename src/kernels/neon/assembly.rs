@@ -16,14 +16,13 @@ macro_rules! scheduled {
         /// As for [`ScheduledTile`].
         unsafe fn $tile(block: &Block<'_>, row: usize, rows: usize) -> bool {
             // SAFETY: promised by the caller; the assembly reads the ranges of so many rows and the
-            // weights of 8 outputs, and stores these outputs.
+            // weights of 8 outputs, and stores these outputs or their sum.
             unsafe {
-                let tile = match rows {
-                    8 => $eight,
-                    7 => $seven,
-                    _ => return false,
-                };
-                block.tile_args(row).inspect(|args| tile(args)).is_some()
+                match rows {
+                    8 => block.scheduled(row, rows, $eight),
+                    7 => block.scheduled(row, rows, $seven),
+                    _ => false,
+                }
             }
         }
 

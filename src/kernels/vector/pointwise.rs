@@ -134,28 +134,42 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// What a tile in assembly takes, or `None` if it cannot store the results.
+    /// Lets a tile in assembly compute so many rows, if it can store the results.
     ///
     /// # Safety
-    /// As for [`Block::tile`].
+    /// As for [`Block::tile`]; the tile has so many rows of a panel.
     #[cfg(assembly)]
-    pub unsafe fn tile_args(&self, row: usize) -> Option<TileArgs> {
+    pub unsafe fn scheduled(
+        &self,
+        row: usize,
+        rows: usize,
+        tile: unsafe extern "C" fn(&TileArgs),
+    ) -> bool {
         let PointwiseArgs { input, output, .. } = &self.args;
-        let Target::Place(to) = self.target else { return None };
-        // SAFETY: promised by the caller.
-        Some(unsafe {
-            TileArgs {
+        // SAFETY: promised by the caller; the mean has room for a panel.
+        unsafe {
+            let (to, sum) = match self.target {
+                Target::Place(to) => (to.add(row * output.stride), false),
+                Target::Mean(mean) if (*mean).is_row(rows) => ((*mean).row.as_mut_ptr(), true),
+                _ => return false,
+            };
+            tile(&TileArgs {
                 input: input.data.add(row * input.stride),
                 input_stride: input.stride,
                 ranges: input.ranges,
                 range_count: input.range_count,
                 weights: self.weights(),
                 bias: self.args.bias.add(self.first),
-                output: to.add(row * output.stride),
+                output: to,
                 output_stride: output.stride,
                 relu: self.args.relu,
+                sum,
+            });
+            if let Target::Mean(mean) = self.target {
+                (*mean).add_row();
             }
-        })
+            true
+        }
     }
 
     /// Computes `ROWS` rows from `row` on.
@@ -284,6 +298,20 @@ impl Mean {
     pub fn clear(&mut self, outputs: usize) {
         self.pixels = 0;
         self.total[..outputs].fill(0.0);
+    }
+
+    /// Whether the next so many pixels are a row.
+    #[cfg(assembly)]
+    fn is_row(&self, pixels: usize) -> bool {
+        (self.pixels, self.width) == (0, pixels)
+    }
+
+    /// Adds a row's sum.
+    #[cfg(assembly)]
+    fn add_row(&mut self) {
+        for (total, row) in self.total.iter_mut().zip(&self.row).take(8) {
+            *total += row;
+        }
     }
 
     /// # Safety
