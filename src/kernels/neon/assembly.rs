@@ -1,58 +1,77 @@
 //! Tiles written in assembly, for core types whose order of instructions matters; see `kernels/aarch64`.
 
-use super::pointwise::run;
+use super::pointwise::{TILES, run};
 use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs};
-use crate::kernels::vector::{Block, Mean};
+use crate::kernels::vector::{Block, Mean, Scratch, Target};
+use std::mem::MaybeUninit;
 
-/// A core type's tiles, and the kernels with them.
-macro_rules! scheduled {
-    ($tile:ident, $eight:ident, $seven:ident, $pointwise:ident, $pointwise_mean:ident) => {
-        unsafe extern "C" {
-            fn $eight(args: &TileArgs);
-            fn $seven(args: &TileArgs);
+type Tile = unsafe extern "C" fn(&TileArgs);
+
+/// All blocks, by tiles of 7 and of 8 rows; compiled code where the rows of an image do not divide so, or a
+/// mean's tiles would not be rows of the image.
+///
+/// # Safety
+/// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
+unsafe fn scheduled(args: &PointwiseArgs, mut mean: Option<&mut Mean>, tiles: [Tile; 2]) {
+    let images = mean.as_ref().map_or(1, |mean| mean.images);
+    let pixels = args.rows / images;
+    let pieces = pixels.div_ceil(8);
+    let rows = mean.as_ref().is_none_or(|mean| mean.rows_are(pixels, pieces));
+    // SAFETY: promised by the caller.
+    unsafe {
+        if pixels < 7 * pieces || !rows {
+            return run(args, mean);
         }
-
-        /// # Safety
-        /// As for [`ScheduledTile`].
-        unsafe fn $tile(block: &Block<'_>, row: usize, rows: usize) -> bool {
-            // SAFETY: promised by the caller; the assembly reads the ranges of so many rows and the
-            // weights of 8 outputs, and stores these outputs or their sum.
-            unsafe {
-                match rows {
-                    8 => block.scheduled(row, rows, $eight),
-                    7 => block.scheduled(row, rows, $seven),
-                    _ => false,
+        let mut scratch = MaybeUninit::<Scratch>::uninit();
+        let other = match &mut mean {
+            Some(mean) => Target::Mean(*mean),
+            None => Target::Columns,
+        };
+        let mut block = Block::before(args, other);
+        while block.next(&TILES, TILES.rows.len()) > 0 {
+            for image in 0..images {
+                if let Some(mean) = &mut mean {
+                    mean.clear(TILES.width);
+                }
+                let first = image * pixels;
+                block.scheduled(first..first + pixels, tiles, &mut scratch);
+                if let Some(mean) = &mut mean {
+                    mean.finish(&block, image);
                 }
             }
+        }
+    }
+}
+
+/// A core type's kernels, of its tiles.
+macro_rules! scheduled_kernels {
+    ($seven:ident, $eight:ident: $pointwise:ident, $pointwise_mean:ident) => {
+        unsafe extern "C" {
+            fn $seven(args: &TileArgs);
+            fn $eight(args: &TileArgs);
         }
 
         /// # Safety
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         pub(in crate::kernels) unsafe extern "C" fn $pointwise(args: &PointwiseArgs) {
             // SAFETY: promised by the caller.
-            unsafe { run(args, None, Some($tile)) }
+            unsafe { scheduled(args, None, [$seven, $eight]) }
         }
 
         /// # Safety
         /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
         pub(in crate::kernels) unsafe extern "C" fn $pointwise_mean(args: &PointwiseMeanArgs) {
             // SAFETY: promised by the caller.
-            unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), Some($tile)) }
+            unsafe { scheduled(&args.pointwise, Some(&mut Mean::new(args)), [$seven, $eight]) }
         }
     };
 }
 
-scheduled!(
-    tile_a53,
-    shufflenet_f32_pw_8x8_neon_a53,
-    shufflenet_f32_pw_7x8_neon_a53,
-    pointwise_a53,
-    pointwise_mean_a53
-);
-scheduled!(
-    tile_a55,
-    shufflenet_f32_pw_8x8_neon_a55,
-    shufflenet_f32_pw_7x8_neon_a55,
-    pointwise_a55,
-    pointwise_mean_a55
-);
+scheduled_kernels! {
+    shufflenet_f32_pw_7x8_neon_a53, shufflenet_f32_pw_8x8_neon_a53:
+    pointwise_a53, pointwise_mean_a53
+}
+scheduled_kernels! {
+    shufflenet_f32_pw_7x8_neon_a55, shufflenet_f32_pw_8x8_neon_a55:
+    pointwise_a55, pointwise_mean_a55
+}

@@ -14,7 +14,7 @@ mod tile;
 pub(super) use depthwise::{depthwise, depthwise_kernels};
 pub(super) use fully_connected::fully_connected_kernel;
 pub(super) use max_pool::{max_pool, max_pool_kernel};
-pub(super) use pointwise::{Block, Mean, ScheduledTile, Scratch, Target, Tiles, pointwise_kernels};
+pub(super) use pointwise::{Block, Mean, Scratch, Target, Tiles, pointwise_kernels};
 pub(super) use probe::{Probe, multiply_adds, probe, read};
 pub(super) use stem::{channel_groups, stem_kernel, stem_row};
 

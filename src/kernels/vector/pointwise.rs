@@ -1,11 +1,15 @@
 //! Pointwise convolution: packed panels of weights, one after the other, times all rows. So a panel
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
+#[cfg(assembly)]
+use super::even_pieces;
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, opaque, ranges, row_after, unrolled};
 #[cfg(assembly)]
 use crate::kernels::args::TileArgs;
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
+#[cfg(assembly)]
+use std::{mem::MaybeUninit, ops::Range};
 
 /// Outputs in the widest block of panels.
 pub(super) const MOST: usize = 64;
@@ -134,41 +138,51 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Lets a tile in assembly compute so many rows, if it can store the results.
+    /// Computes an image's rows by tiles in assembly, of 7 rows and of 8. What they cannot store goes through
+    /// the scratch; for a mean, each tile's rows are a row of the image.
     ///
     /// # Safety
-    /// As for [`Block::tile`]; the tile has so many rows of a panel.
+    /// As for [`Block::tile`]; the rows divide into 7 and 8, and the tiles compute a panel.
     #[cfg(assembly)]
     pub unsafe fn scheduled(
         &self,
-        row: usize,
-        rows: usize,
-        tile: unsafe extern "C" fn(&TileArgs),
-    ) -> bool {
-        let PointwiseArgs { input, output, .. } = &self.args;
-        // SAFETY: promised by the caller; the mean has room for a panel.
+        rows: Range<usize>,
+        tiles: [unsafe extern "C" fn(&TileArgs); 2],
+        scratch: &mut MaybeUninit<Scratch>,
+    ) {
+        let PointwiseArgs { input, output, relu, .. } = self.args;
+        let scratch = scratch.as_mut_ptr().cast();
+        // SAFETY: promised by the caller; the scratch and a mean's row have room.
         unsafe {
-            let (to, sum) = match self.target {
-                Target::Place(to) => (to.add(row * output.stride), false),
-                Target::Mean(mean) if (*mean).is_row(rows) => ((*mean).row.as_mut_ptr(), true),
-                _ => return false,
-            };
-            tile(&TileArgs {
-                input: input.data.add(row * input.stride),
-                input_stride: input.stride,
-                ranges: input.ranges,
-                range_count: input.range_count,
-                weights: self.weights(),
-                bias: self.args.bias.add(self.first),
-                output: to,
-                output_stride: output.stride,
-                relu: self.args.relu,
-                sum,
-            });
-            if let Target::Mean(mean) = self.target {
-                (*mean).add_row();
+            let weights = self.weights();
+            let bias = self.args.bias.add(self.first);
+            for (row, len) in even_pieces(rows.len(), 8) {
+                let row = rows.start + row;
+                let (to, output_stride) = match self.target {
+                    Target::Place(to) if self.len == 8 => {
+                        (to.add(row * output.stride), output.stride)
+                    }
+                    Target::Mean(mean) => ((*mean).row.as_mut_ptr(), 0),
+                    _ => (scratch, MOST),
+                };
+                tiles[len - 7](&TileArgs {
+                    input: input.data.add(row * input.stride),
+                    input_stride: input.stride,
+                    ranges: input.ranges,
+                    range_count: input.range_count,
+                    weights,
+                    bias,
+                    output: to,
+                    output_stride,
+                    relu: *relu,
+                    sum: matches!(self.target, Target::Mean(_)),
+                });
+                if to == scratch {
+                    self.scatter(row, len, scratch);
+                } else if let Target::Mean(mean) = self.target {
+                    (*mean).add_row();
+                }
             }
-            true
         }
     }
 
@@ -300,10 +314,10 @@ impl Mean {
         self.total[..outputs].fill(0.0);
     }
 
-    /// Whether the next so many pixels are a row.
+    /// Whether all pieces of so many pixels are rows.
     #[cfg(assembly)]
-    fn is_row(&self, pixels: usize) -> bool {
-        (self.pixels, self.width) == (0, pixels)
+    pub fn rows_are(&self, pixels: usize, pieces: usize) -> bool {
+        self.width * pieces == pixels
     }
 
     /// Adds a row's sum.
@@ -419,13 +433,6 @@ impl Tiles {
 /// As many rows as any tile has, of as many outputs.
 pub(in crate::kernels) type Scratch = [[f32; MOST]; MOST_ROWS];
 
-/// Computes a tile with the most vectors, from a row on so many rows; or nothing, if it has no such
-/// tile or cannot store the results.
-///
-/// # Safety
-/// As for [`Block::tile`].
-pub(in crate::kernels) type ScheduledTile = unsafe fn(&Block<'_>, usize, usize) -> bool;
-
 /// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
 /// tile, each from 1 on.
 macro_rules! pointwise_kernels {
@@ -435,21 +442,21 @@ macro_rules! pointwise_kernels {
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Block, Mean, ScheduledTile, Scratch, Target, Tiles, even_pieces, opaque,
+            Block, Mean, Scratch, Target, Tiles, even_pieces, opaque,
         };
         use std::mem::MaybeUninit;
 
-        const TILES: Tiles = Tiles::new::<$vector>($width, &[$([$($rows),*].len()),*]);
+        pub(super) const TILES: Tiles =
+            Tiles::new::<$vector>($width, &[$([$($rows),*].len()),*]);
 
         /// All blocks, tile by tile. They are stored, or added up to means.
         ///
         /// # Safety
-        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn); a scheduled tile is one.
+        /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         $(#[$attribute])*
         pub(super) unsafe fn run(
             args: &PointwiseArgs,
             mut mean: Option<&mut Mean>,
-            scheduled: Option<ScheduledTile>,
         ) {
             let images = mean.as_ref().map_or(1, |mean| mean.images);
             let pixels = args.rows / images;
@@ -467,7 +474,6 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
-                    let scheduled = if vectors == TILES.rows.len() { scheduled } else { None };
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
@@ -475,11 +481,6 @@ macro_rules! pointwise_kernels {
                         for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
                             let row = image * pixels + row;
                             let block = &*opaque(&raw const block);
-                            if let Some(tile) = scheduled
-                                && tile(block, row, rows)
-                            {
-                                continue;
-                            }
                             match (vectors, rows) {
                                 $($(
                                     ($vectors, $rows) => {
@@ -504,14 +505,14 @@ macro_rules! pointwise_kernels {
         /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise(args: &PointwiseArgs) {
             // SAFETY: promised by the caller.
-            unsafe { run(args, None, None) }
+            unsafe { run(args, None) }
         }
 
         /// # Safety
         /// As for [`PointwiseMeanFn`](crate::kernels::args::PointwiseMeanFn).
         pub(in crate::kernels) unsafe extern "C" fn pointwise_mean(args: &PointwiseMeanArgs) {
             // SAFETY: promised by the caller.
-            unsafe { run(&args.pointwise, Some(&mut Mean::new(args)), None) }
+            unsafe { run(&args.pointwise, Some(&mut Mean::new(args))) }
         }
     };
 }
