@@ -106,6 +106,7 @@ pub struct WindowArgs {
     /// Channels of the output.
     pub channels: usize,
     /// `[tap][channel]`, taps row-major; for the stem `[tap][input channel][channel]`; null for pools.
+    /// Behind the last weight, and the last bias, up to 15 elements may be read.
     pub weights: *const f32,
     /// From one row of weights to the next, in elements; at least `channels`.
     pub weight_stride: usize,

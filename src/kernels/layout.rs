@@ -66,7 +66,7 @@ pub(crate) struct AlignedFloats {
 }
 
 /// Floats in a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 impl AlignedFloats {
     /// Zeros, written: running meets no page that it is the first to touch.

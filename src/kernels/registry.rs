@@ -176,7 +176,7 @@ static KERNELS: &[Kernel] = kernels! {
     #[cfg(target_arch = "x86_64")] f32_pwmean_6x16_avx2: Op::PointwiseMean, Avx2, MatrixMean { layout: PANELS_16, run: avx2::pointwise_mean };
     #[cfg(target_arch = "x86_64")] f32_fc_1x64_avx2: Op::FullyConnected, Avx2, Matrix { layout: PANELS_16, run: avx2::fully_connected };
 
-    #[cfg(target_arch = "x86_64")] f32_stem_8x32_avx512: Op::Stem, Avx512, Window(avx512::stem);
+    #[cfg(target_arch = "x86_64")] f32_stem_14x32_avx512: Op::Stem, Avx512, Window(avx512::stem);
     #[cfg(target_arch = "x86_64")] f32_pw_13x32_avx512: Op::Pointwise, Avx512, Matrix { layout: PANELS_16, run: avx512::pointwise };
     #[cfg(target_arch = "x86_64")] f32_dw3x3s1_avx512: Op::Depthwise { stride: 1 }, Avx512, Window(avx512::depthwise_s1);
     #[cfg(target_arch = "x86_64")] f32_dw3x3s2_avx512: Op::Depthwise { stride: 2 }, Avx512, Window(avx512::depthwise_s2);

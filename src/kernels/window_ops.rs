@@ -1,7 +1,7 @@
 //! The 3x3 operations with padding 1: stem and depthwise convolution, and max pool.
 
 use super::args::{WindowArgs, WindowFn};
-use super::layout::AlignedFloats;
+use super::layout::{AlignedFloats, LINE};
 use super::registry::{Function, Kernel, Operation, select, select_known};
 use super::view::{ZipRanges, expect};
 use super::{View, ViewMut};
@@ -94,6 +94,8 @@ impl<'a> ImageRows<'a> {
 pub struct Taps {
     taps: usize,
     channels: usize,
+    /// From one tap's weights to the next's: vectors of them do not cross cache lines.
+    stride: usize,
     weights: AlignedFloats,
     bias: AlignedFloats,
 }
@@ -105,16 +107,19 @@ impl Taps {
         weight: impl Fn(usize, usize) -> f32,
         bias: impl Fn(usize) -> f32,
     ) -> Taps {
+        let stride = channels.next_multiple_of(LINE);
+        // A line more, for the last channels are loaded as a whole vector.
         let mut packed = Taps {
             taps,
             channels,
-            weights: AlignedFloats::zeroed(taps * channels),
-            bias: AlignedFloats::zeroed(channels),
+            stride,
+            weights: AlignedFloats::zeroed(taps * stride + LINE),
+            bias: AlignedFloats::zeroed(stride + LINE),
         };
         for c in 0..channels {
             packed.bias[c] = bias(c);
             for t in 0..taps {
-                packed.weights[t * channels + c] = weight(t, c);
+                packed.weights[t * stride + c] = weight(t, c);
             }
         }
         packed
@@ -251,7 +256,7 @@ impl Bound {
                 output_stride: output.stride(),
                 channels: len,
                 weights,
-                weight_stride: channels,
+                weight_stride: taps.map_or(0, |taps| taps.stride),
                 bias,
             };
             for (i, y) in rows.clone().enumerate() {

@@ -7,12 +7,15 @@ use super::{Vector, opaque, row_after, unrolled};
 use crate::kernels::args::WindowArgs;
 
 /// Where a group of vectors lies among the channels: the first channel, and the steps by which the
-/// vectors follow. The last of a group may overlap the one before, and stores the same values.
+/// vectors follow. The last vector stores its first lanes alone or, where masks are slow, overlaps the one
+/// before and stores the same values.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Group {
     pub vectors: usize,
     first: usize,
     step: usize,
+    /// Lanes that the last vector stores.
+    stored: usize,
 }
 
 /// Groups of at most `most` vectors that cover at least `V::LANES` channels.
@@ -25,15 +28,15 @@ pub(in crate::kernels) fn channel_groups<V: Vector>(
     std::iter::from_fn(move || {
         let left = channels.checked_sub(next).filter(|&left| left > 0)?;
         let whole = (left / V::LANES).min(most);
-        let group = match whole {
-            0 => Group { vectors: 1, first: channels - V::LANES, step: 0 },
-            1 if left > V::LANES && left < 2 * V::LANES && most > 1 => {
-                Group { vectors: 2, first: next, step: left - V::LANES }
-            }
-            _ => Group { vectors: whole, first: next, step: V::LANES },
+        let (vectors, first, step) = match whole {
+            _ if V::MASKS => (left.div_ceil(V::LANES).min(most), next, V::LANES),
+            0 => (1, channels - V::LANES, 0),
+            1 if left > V::LANES && left < 2 * V::LANES && most > 1 => (2, next, left - V::LANES),
+            _ => (whole, next, V::LANES),
         };
-        next = group.first + (group.vectors - 1) * group.step + V::LANES;
-        Some(group)
+        let last = first + (vectors - 1) * step;
+        next = last + V::LANES;
+        Some(Group { vectors, first, step, stored: V::LANES.min(channels - last) })
     })
 }
 
@@ -95,7 +98,11 @@ unsafe fn store<V: Vector, const VECTORS: usize>(to: *mut f32, group: Group, sum
     // SAFETY: promised by the caller.
     unsafe {
         for (j, sum) in sums.into_iter().enumerate() {
-            sum.relu().store(to.add(group.first + j * group.step));
+            let to = to.add(group.first + j * group.step);
+            match V::MASKS && j + 1 == VECTORS {
+                true => sum.relu().store_part(to, 0, group.stored),
+                false => sum.relu().store(to),
+            }
         }
     }
 }
