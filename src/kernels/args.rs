@@ -55,6 +55,8 @@ pub struct PointwiseArgs {
     pub bias: *const f32,
     /// Whether `x > 0 ? x : 0` is applied.
     pub relu: bool,
+    /// Weights that are read after these; a kernel may ask for them early. Null, or any address.
+    pub next: *const f32,
 }
 
 /// One tile of a pointwise convolution, for code in assembly: all rows and outputs that its name says, of

@@ -7,6 +7,7 @@ use super::{Layout, Matrix, View, ViewMut};
 use crate::Error;
 use crate::cpu::Cpu;
 use std::ops::Range;
+use std::ptr::null;
 use std::sync::Arc;
 
 /// A kernel with its packed matrix.
@@ -18,6 +19,8 @@ struct Bound<F> {
     /// The outputs to compute; they begin with a panel.
     outputs: Range<usize>,
     relu: bool,
+    /// Whose weights are read next.
+    next: Option<Arc<Matrix>>,
 }
 
 /// Packs row-major weights for the CPU's best kernel.
@@ -46,7 +49,7 @@ impl<F> Bound<F> {
         match function(kernel.function) {
             Some((layout, run)) if layout == matrix.layout() => {
                 let outputs = 0..matrix.outputs();
-                Ok(Bound { kernel, run, matrix, outputs, relu })
+                Ok(Bound { kernel, run, matrix, outputs, relu, next: None })
             }
             _ => Err(Error::argument(
                 "layout of the matrix",
@@ -96,6 +99,7 @@ impl<F> Bound<F> {
             weights: weights[self.outputs.start * inputs..].as_ptr(),
             bias: bias[self.outputs.start..].as_ptr(),
             relu: self.relu,
+            next: self.next.as_ref().map_or(null(), |next| next.weights().as_ptr()),
         })
     }
 }
@@ -168,6 +172,12 @@ impl Pointwise {
         relu: bool,
     ) -> Result<Pointwise, Error> {
         Bound::new(Operation::Pointwise, kernel, matrix, relu, matrix_function).map(Pointwise)
+    }
+
+    /// The same layer, which may ask for the first of these weights while it computes.
+    pub(crate) fn before(mut self, next: Option<Arc<Matrix>>) -> Self {
+        self.0.next = next;
+        self
     }
 
     /// Computes as many pixels as both views have rows.
@@ -313,6 +323,12 @@ impl PointwiseMean {
             _ => None,
         };
         Bound::new(Operation::PointwiseMean, kernel, matrix, relu, function).map(PointwiseMean)
+    }
+
+    /// The same layer, which may ask for the first of these weights while it computes.
+    pub(crate) fn before(mut self, next: Option<Arc<Matrix>>) -> Self {
+        self.0.next = next;
+        self
     }
 
     /// Computes as many images of one size as the output has rows. They follow each other in the input,

@@ -15,6 +15,14 @@ macro_rules! x86_vector {
             /// Where a row is: a pointer, and how often a stride after it.
             type Quad = (*const f32, usize, usize);
             type Picked = Self;
+            const STEP: usize = if $lanes == 16 { 2 } else { 4 };
+            const PREFETCHES: bool = true;
+
+            #[inline(always)]
+            unsafe fn prefetch(line: *const f32) {
+                // SAFETY: promised by the caller.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
+            }
 
             #[inline(always)]
             unsafe fn load(from: *const f32) -> Self {

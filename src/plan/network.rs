@@ -102,6 +102,14 @@ impl Network {
             Packed::Taps(_) => unreachable!("layer {layer} has taps"),
         }
     }
+
+    /// The first matrix after layer number `layer`.
+    pub(crate) fn matrix_after(&self, layer: usize) -> Option<Arc<Matrix>> {
+        self.0.weights[layer + 1..].iter().find_map(|packed| match packed {
+            Packed::Matrix(matrix) => Some(Arc::clone(matrix)),
+            Packed::Taps(_) => None,
+        })
+    }
 }
 
 impl fmt::Debug for Network {

@@ -74,13 +74,15 @@ impl Binder<'_> {
     fn pointwise(&self, layer: usize) -> Result<Pointwise, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::Pointwise);
         let matrix = self.network.matrix(layer, layout)?;
-        Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)
+        let pointwise = Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)?;
+        Ok(pointwise.before(self.network.matrix_after(layer)))
     }
 
     fn pointwise_mean(&self, layer: usize) -> Result<PointwiseMean, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::PointwiseMean);
         let matrix = self.network.matrix(layer, layout)?;
-        PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)
+        let mean = PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)?;
+        Ok(mean.before(self.network.matrix_after(layer)))
     }
 
     fn fully_connected(&self, layer: usize) -> Result<FullyConnected, Error> {

@@ -36,7 +36,7 @@ impl Block<'_> {
                         (block, room) = (zero, FC_BLOCK);
                     }
                     let len = left.min(room);
-                    accumulate(&mut block, Segment { inputs, weights, len }, 0, steps);
+                    accumulate(&mut block, Segment { inputs, weights, len }, 0, steps, None);
                     inputs = inputs.add(len);
                     weights = weights.add(len * WIDTH);
                     left -= len;

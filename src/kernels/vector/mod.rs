@@ -32,6 +32,11 @@ pub(super) unsafe trait Vector: Copy {
     const PARTS: bool = false;
     /// Whether it is as fast as `store`.
     const MASKS: bool = false;
+    /// Inputs in a turn of the inner loop, 2 or 4: so few that a CPU can replay the loop's instructions
+    /// without decoding them.
+    const STEP: usize = 4;
+    /// Whether `prefetch` does anything.
+    const PREFETCHES: bool = false;
 
     /// Four neighbouring inputs of one row, and one of them, in whatever form makes multiplying by it
     /// cheap.
@@ -67,6 +72,11 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn add(self, other: Self) -> Self;
+    /// Asks for the cache line there, which need not exist.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn prefetch(_line: *const f32) {}
     /// `if self > other { self } else { other }`
     ///
     /// # Safety

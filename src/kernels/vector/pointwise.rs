@@ -100,6 +100,20 @@ impl<'a> Block<'a> {
         unsafe { self.args.weights.add(self.first * self.args.inputs) }
     }
 
+    /// What a tile asks for while it is computed: each of the first four a quarter of the next block's
+    /// weights, or of as many of the next layer's. The others ask for the block's own, which are near.
+    #[inline(always)]
+    pub fn ahead(&self, width: usize, tile: usize) -> *const f32 {
+        let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
+        let own = weights.wrapping_add(self.first * inputs);
+        let len = self.len.next_multiple_of(width) * inputs;
+        let next = if self.first + self.len < outputs { own.wrapping_add(len) } else { next };
+        match tile {
+            0..4 if !next.is_null() => next.wrapping_add(tile * len / 4),
+            _ => own,
+        }
+    }
+
     /// # Safety
     /// As for the kernel.
     #[inline(always)]
@@ -186,7 +200,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Computes `ROWS` rows from `row` on.
+    /// Computes `ROWS` rows from `row` on, and asks for the weights `ahead`.
     ///
     /// # Safety
     /// As for the kernel; the rows and vectors exist, panels are `WIDTH` wide, and the target is one for
@@ -195,6 +209,7 @@ impl<'a> Block<'a> {
     pub unsafe fn tile<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
         row: usize,
+        mut ahead: *const f32,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
@@ -206,7 +221,7 @@ impl<'a> Block<'a> {
             let mut weights = self.weights();
             for range in ranges(input) {
                 let segment = Segment { inputs: from.add(range.start), weights, len: range.len };
-                accumulate(&mut sums, segment, input.stride, steps);
+                accumulate(&mut sums, segment, input.stride, steps, Some(&mut ahead));
                 weights = weights.add(range.len * WIDTH);
             }
             // No closures: they are compiled without the instruction set.
@@ -474,17 +489,20 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
+                    let mut tile = 0;
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
                         }
                         for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
                             let row = image * pixels + row;
+                            let ahead = block.ahead($width, tile);
+                            tile += 1;
                             let block = &*opaque(&raw const block);
                             match (vectors, rows) {
                                 $($(
                                     ($vectors, $rows) => {
-                                        block.tile::<$vector, $width, $rows, $vectors>(row);
+                                        block.tile::<$vector, $width, $rows, $vectors>(row, ahead);
                                     }
                                 )*)*
                                 _ => unreachable!("a tile larger than the registers"),

@@ -163,7 +163,7 @@ unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, gr
                         weights: args.weights.add(weights),
                         len: 1,
                     };
-                    accumulate(&mut sums, segment, 0, steps);
+                    accumulate(&mut sums, segment, 0, steps, None);
                 });
             }
         }

@@ -2,6 +2,7 @@
 //! registers.
 
 use super::{MOST_UNROLLED, Vector, opaque, unrolled};
+use crate::kernels::layout::LINE;
 
 /// Rows in the largest tile.
 pub(super) const MOST_ROWS: usize = 16;
@@ -37,7 +38,7 @@ impl WeightSteps {
 }
 
 /// Adds a segment's products to the sums of `ROWS` rows, `row_stride` floats apart, times `VECTORS`
-/// vectors of outputs.
+/// vectors of outputs. Moves `ahead` over memory that will be read soon, and asks for it.
 ///
 /// # Safety
 /// The segment has at least one input; its inputs and weights exist for every row and vector, and the
@@ -48,17 +49,30 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     segment: Segment,
     row_stride: usize,
     steps: WeightSteps,
+    mut ahead: Option<&mut *const f32>,
 ) {
     let Segment { inputs, mut weights, len } = segment;
-    // SAFETY: promised by the caller; four inputs at a time, then one.
+    // A quarter as much as is read of the weights.
+    let lines = V::STEP * VECTORS * V::LANES / (4 * LINE);
+    // SAFETY: promised by the caller; a few inputs at a time, then one.
     unsafe {
         let mut groups = row_groups::<ROWS>(inputs, row_stride);
-        for _ in 0..len / 4 {
-            four::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
-            groups = groups.map(|group| group.wrapping_add(4));
-            weights = weights.add(4 * steps.input);
+        for _ in 0..len / V::STEP {
+            if V::PREFETCHES
+                && let Some(ahead) = &mut ahead
+            {
+                unrolled!(lines, |i| V::prefetch(ahead.wrapping_add(i * LINE)));
+                **ahead = ahead.wrapping_add(lines * LINE);
+            }
+            if V::STEP == 2 {
+                two::<V, ROWS, VECTORS>(sums, &groups, row_stride, weights, steps);
+            } else {
+                four::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
+            }
+            groups = groups.map(|group| group.wrapping_add(V::STEP));
+            weights = weights.add(V::STEP * steps.input);
         }
-        for _ in 0..len % 4 {
+        for _ in 0..len % V::STEP {
             one::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
             groups = groups.map(|group| group.wrapping_add(1));
             weights = weights.add(steps.input);
@@ -195,6 +209,26 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
         products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
+    }
+}
+
+/// Adds two inputs of each row times their weights.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn two<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    groups: &RowGroups,
+    row_stride: usize,
+    weights: *const f32,
+    steps: WeightSteps,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let quads = quads::<V, ROWS>(groups, row_stride);
+        products::<V, 0, ROWS, VECTORS, false>(sums, &quads, weights, steps);
+        products::<V, 1, ROWS, VECTORS, false>(sums, &quads, weights, steps);
     }
 }
 
