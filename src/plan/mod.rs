@@ -7,7 +7,7 @@ mod split;
 mod step;
 
 pub use network::Network;
-pub(crate) use schedule::{Bands, MOST_IN_GROUP, Schedule, window_rows_of};
+pub(crate) use schedule::{Bands, MOST_IN_GROUP, ROWS_OF_PIXELS, Schedule, window_rows_of};
 #[cfg(test)]
 pub(crate) use split::Phase;
 pub(crate) use split::{Needs, Split};

@@ -71,6 +71,9 @@ fn ring_rows(band: usize, stride: usize, height: usize) -> usize {
 /// Most images that share the late steps.
 pub(crate) const MOST_IN_GROUP: usize = 4;
 
+/// Rows that the stem computes at a time from rows of pixels, which are normalised first.
+pub(crate) const ROWS_OF_PIXELS: usize = 2;
+
 /// Regions start at a cache line.
 pub(super) fn aligned(len: usize) -> usize {
     len.saturating_add(15) & !15
@@ -157,8 +160,9 @@ pub(super) fn stem_scratch(
     (conv, width, channels): ([usize; 2], usize, usize),
     rows: usize,
 ) -> Scratch<2> {
-    let scratch =
-        |band| [volume([9, width]), volume([ring_rows(band, 2, conv[0]), conv[1], channels])];
+    let ring = |rows, height| ring_rows(rows, 2, height);
+    let image = volume([ring(ROWS_OF_PIXELS, usize::MAX), width, 3]);
+    let scratch = |band| [image, volume([ring(band, conv[0]), conv[1], channels])];
     let floats = |band| sum(scratch(band));
     let band = bands.height(rows, 27 * channels, room, floats);
     (band, scratch(band))

@@ -14,8 +14,8 @@ use crate::kernels::{
 };
 use crate::model::Layer;
 use crate::plan::{
-    ClassifyStep, Conv5Step, DownsampleStep, Network, NextEdges, StemStep, Step, UnitStep,
-    window_rows_of,
+    ClassifyStep, Conv5Step, DownsampleStep, Network, NextEdges, ROWS_OF_PIXELS, StemStep, Step,
+    UnitStep, window_rows_of,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -258,19 +258,18 @@ impl Stem {
                     }
                     Input::Nchw(floats) => in_place(&ImageRows::planes(floats, width)?)?,
                     Input::Pixels(picture) => {
-                        for y in new {
-                            for new in image.pieces(window_rows_of(&conv_rows, y..y + 1, 2, height))
-                            {
-                                let out = lease.floats(image.rows(new.clone()));
-                                for (y, out) in new.zip(out.chunks_exact_mut(3 * width)) {
-                                    clock.time(INPUT, || {
-                                        normalization.row_of_run(picture, y, out)
-                                    })?;
+                        for out in bands(&new, ROWS_OF_PIXELS) {
+                            let window = window_rows_of(&conv_rows, out.clone(), 2, height);
+                            for new in image.pieces(window) {
+                                let to = lease.floats(image.rows(new.clone()));
+                                for (y, to) in new.zip(to.chunks_exact_mut(3 * width)) {
+                                    clock
+                                        .time(INPUT, || normalization.row_of_run(picture, y, to))?;
                                 }
                             }
-                            let parts = (image.all(), rows.rows(y..y + 1));
+                            let parts = (image.all(), rows.rows(out.clone()));
                             operate(lease, parts, (clock, STEM), |from, to| {
-                                conv.run_rows(&image.image(from, 0, height)?, y..y + 1, to)
+                                conv.run_rows(&image.image(from, 0, height)?, out, to)
                             })?;
                         }
                     }
