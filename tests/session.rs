@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::image::{PixelFormat, Pixels};
 use shufflenet::model::{Architecture, Stage};
-use shufflenet::{Activation, Input, Network, Session, SessionOptions};
+use shufflenet::{Activation, Input, Network, Session, SessionOptions, Threads};
 
 /// Small stages, so that odd shapes are quick.
 fn architecture(half: [usize; 3], units: [usize; 3], features: usize) -> Architecture {
@@ -107,10 +107,22 @@ fn batches_do_not_change_bits() {
 
 #[test]
 fn every_form_of_an_image_gives_the_same_bits() {
-    let (height, width) = (19, 23);
     let network = network(&architecture([5, 8, 7], [3, 2, 2], 12), Level::Reference);
-    let size = Some((height, width));
-    let options = SessionOptions { input_size: size, ..SessionOptions::default() };
+    for size in [(1, 1), (2, 4), (3, 1), (4, 5), (5, 3), (6, 2), (19, 23), (36, 7)] {
+        for threads in [1, 3] {
+            let threads = Threads::Exactly(threads);
+            let options =
+                SessionOptions { input_size: Some(size), threads, ..SessionOptions::default() };
+            every_form_gives_the_same_bits(&network, &options, size);
+        }
+    }
+}
+
+fn every_form_gives_the_same_bits(
+    network: &Network,
+    options: &SessionOptions,
+    (height, width): (usize, usize),
+) {
     let rgb: Vec<u8> = (0..3 * height * width).map(|i| (i * 89 % 256) as u8).collect();
     let normalised = |i: usize| {
         let preprocessing = network.preprocessing();
@@ -120,13 +132,13 @@ fn every_form_of_an_image_gives_the_same_bits() {
     let nhwc: Vec<f32> = (0..rgb.len()).map(normalised).collect();
     let plane = |colour: usize| nhwc[colour..].iter().step_by(3).copied();
     let nchw: Vec<f32> = (0..3).flat_map(plane).collect();
-    let expected = run(&network, options, &nchw);
+    let expected = run(network, *options, &nchw);
 
-    let mut session = Session::new(&network, &options).unwrap();
+    let mut session = Session::new(network, options).unwrap();
     let mut check = |input: Input, what: &str| {
         let output = session.run(&[input]).unwrap();
         let found = bits(&[output.features(), output.logits()].concat());
-        assert_eq!(found, expected, "{what}");
+        assert_eq!(found, expected, "{what}, {height} x {width}, {:?}", options.threads);
     };
     check(Input::Nhwc(&nhwc), "NHWC");
     for (format, order) in [

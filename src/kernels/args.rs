@@ -55,7 +55,7 @@ pub struct PointwiseArgs {
     pub bias: *const f32,
     /// Whether `x > 0 ? x : 0` is applied.
     pub relu: bool,
-    /// Weights that are read after these; a kernel may ask for them early. Null, or any address.
+    /// Weights that are read after these, which a kernel may ask for early; null, or any address.
     pub next: *const f32,
 }
 
@@ -86,6 +86,13 @@ pub struct TileArgs {
     /// Whether the rows are added up from 0 then, and only their sum is stored.
     pub sum: bool,
 }
+
+/// A tile in assembly.
+///
+/// # Safety
+/// Every pointer covers what its field describes, and the CPU has the tile's instructions.
+#[cfg(assembly)]
+pub type TileFn = unsafe extern "C" fn(&TileArgs);
 
 /// One output row of a 3x3 operation with padding 1: three image rows in, one out.
 #[repr(C)]

@@ -19,7 +19,7 @@ struct Bound<F> {
     /// The outputs to compute; they begin with a panel.
     outputs: Range<usize>,
     relu: bool,
-    /// Whose weights are read next.
+    /// Whose weights are read soon.
     next: Option<Arc<Matrix>>,
 }
 
@@ -323,12 +323,6 @@ impl PointwiseMean {
             _ => None,
         };
         Bound::new(Operation::PointwiseMean, kernel, matrix, relu, function).map(PointwiseMean)
-    }
-
-    /// The same layer, which may ask for the first of these weights while it computes.
-    pub(crate) fn before(mut self, next: Option<Arc<Matrix>>) -> Self {
-        self.0.next = next;
-        self
     }
 
     /// Computes as many images of one size as the output has rows. They follow each other in the input,

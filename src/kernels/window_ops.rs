@@ -94,7 +94,7 @@ impl<'a> ImageRows<'a> {
 pub struct Taps {
     taps: usize,
     channels: usize,
-    /// From one tap's weights to the next's: vectors of them do not cross cache lines.
+    /// From one tap's weights to the next's: each tap's begin at a cache line.
     stride: usize,
     weights: AlignedFloats,
     bias: AlignedFloats,

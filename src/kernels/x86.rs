@@ -15,8 +15,6 @@ macro_rules! x86_vector {
             /// Where a row is: a pointer, and how often a stride after it.
             type Quad = (*const f32, usize, usize);
             type Picked = Self;
-            const STEP: usize = if $lanes == 16 { 2 } else { 4 };
-            const PREFETCHES: bool = true;
 
             #[inline(always)]
             unsafe fn prefetch(line: *const f32) {

@@ -96,19 +96,19 @@ impl Network {
 
     /// The weights of layer number `layer`, a pointwise convolution or `fc`, in a layout.
     pub(crate) fn matrix(&self, layer: usize, layout: Layout) -> Result<Arc<Matrix>, Error> {
-        match &self.0.weights[layer] {
-            Packed::Matrix(matrix) if matrix.layout() == layout => Ok(Arc::clone(matrix)),
-            Packed::Matrix(matrix) => matrix.to_layout(layout).map(Arc::new),
-            Packed::Taps(_) => unreachable!("layer {layer} has taps"),
+        match (self.packed_matrix(layer, layout), &self.0.weights[layer]) {
+            (Some(matrix), _) => Ok(matrix),
+            (None, Packed::Matrix(matrix)) => matrix.to_layout(layout).map(Arc::new),
+            (None, Packed::Taps(_)) => unreachable!("layer {layer} has taps"),
         }
     }
 
-    /// The first matrix after layer number `layer`.
-    pub(crate) fn matrix_after(&self, layer: usize) -> Option<Arc<Matrix>> {
-        self.0.weights[layer + 1..].iter().find_map(|packed| match packed {
-            Packed::Matrix(matrix) => Some(Arc::clone(matrix)),
-            Packed::Taps(_) => None,
-        })
+    /// The same, if that layer has a matrix in this layout already.
+    pub(crate) fn packed_matrix(&self, layer: usize, layout: Layout) -> Option<Arc<Matrix>> {
+        match &self.0.weights[layer] {
+            Packed::Matrix(matrix) if matrix.layout() == layout => Some(Arc::clone(matrix)),
+            _ => None,
+        }
     }
 }
 

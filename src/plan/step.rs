@@ -145,7 +145,7 @@ pub(crate) struct StemStep {
     pub rows: Range<usize>,
     /// Output rows of the pool in a band.
     pub band: usize,
-    /// A ring of three normalised image rows.
+    /// A ring of normalised image rows, as many as [`ROWS_OF_PIXELS`](super::schedule::ROWS_OF_PIXELS) read.
     pub image_ring: Region,
     /// A ring of the convolution's rows.
     pub conv_ring: Region,

@@ -71,18 +71,18 @@ impl Binder<'_> {
         (kernel, kernel.layout().unwrap_or(Layout::RowMajor))
     }
 
-    fn pointwise(&self, layer: usize) -> Result<Pointwise, Error> {
+    /// The layer's operation, and whose weights it may ask for: those of layer `next`.
+    fn pointwise(&self, layer: usize, next: usize) -> Result<Pointwise, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::Pointwise);
         let matrix = self.network.matrix(layer, layout)?;
         let pointwise = Pointwise::with_kernel(kernel, matrix, self.layer(layer).relu)?;
-        Ok(pointwise.before(self.network.matrix_after(layer)))
+        Ok(pointwise.before(self.network.packed_matrix(next, layout)))
     }
 
     fn pointwise_mean(&self, layer: usize) -> Result<PointwiseMean, Error> {
         let (kernel, layout) = self.matrix_kernel(Operation::PointwiseMean);
         let matrix = self.network.matrix(layer, layout)?;
-        let mean = PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)?;
-        Ok(mean.before(self.network.matrix_after(layer)))
+        PointwiseMean::with_kernel(kernel, matrix, self.layer(layer).relu)
     }
 
     fn fully_connected(&self, layer: usize) -> Result<FullyConnected, Error> {
@@ -95,11 +95,12 @@ impl Binder<'_> {
         Depthwise3x3::with_kernel(kernel, self.network.taps(layer))
     }
 
-    fn branch(&self, layer: usize, stride: usize) -> Result<Branch, Error> {
+    /// Three layers from `layer` on; `next` is the matrix that is read after the first one's.
+    fn branch(&self, layer: usize, stride: usize, next: usize) -> Result<Branch, Error> {
         Ok(Branch {
-            expand: self.pointwise(layer)?,
+            expand: self.pointwise(layer, next)?,
             depthwise: self.depthwise(layer + 1, stride)?,
-            project: self.pointwise(layer + 2)?,
+            project: self.pointwise(layer + 2, layer + 3)?,
         })
     }
 }
@@ -125,7 +126,7 @@ impl BoundStep {
         let bind = Binder { network, cpu };
         let next = |next: &NextEdges, layer: usize| match next.rows.as_slice() {
             [] => Ok(None),
-            _ => bind.pointwise(layer).map(Some),
+            _ => bind.pointwise(layer, layer).map(Some),
         };
         Ok(match step {
             Step::Stem(s) => {
@@ -136,18 +137,19 @@ impl BoundStep {
             }
             Step::Downsample(s) => {
                 let depthwise = bind.depthwise(s.layer, 2)?;
-                let pointwise = bind.pointwise(s.layer + 1)?;
-                let branch = bind.branch(s.layer + 2, 2)?;
+                // The branches' last convolutions follow each other.
+                let pointwise = bind.pointwise(s.layer + 1, s.layer + 4)?;
+                let branch = bind.branch(s.layer + 2, 2, s.layer + 1)?;
                 let next = next(&s.next, s.layer + 5)?;
                 BoundStep::Downsample(s, depthwise, pointwise, branch, next)
             }
             Step::Unit(s) => {
-                let branch = bind.branch(s.layer, 1)?;
+                let branch = bind.branch(s.layer, 1, s.layer + 2)?;
                 let next = next(&s.next, s.layer + 3)?;
                 BoundStep::Unit(s, branch, next)
             }
             Step::Conv5(s) => {
-                let conv = bind.pointwise(s.layer)?;
+                let conv = bind.pointwise(s.layer, s.layer)?;
                 let mean = bind.pointwise_mean(s.layer)?.part(s.part.clone())?;
                 BoundStep::Conv5(s, conv, mean)
             }

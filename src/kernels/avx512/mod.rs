@@ -25,6 +25,7 @@ x86_vector! {
     multiply_add _mm512_fmadd_ps, add _mm512_add_ps, max _mm512_max_ps,
     const PARTS: bool = true;
     const MASKS: bool = true;
+    const STEP: usize = 2;
 
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, from: usize, until: usize) {

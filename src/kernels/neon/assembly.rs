@@ -1,23 +1,22 @@
 //! Tiles written in assembly, for core types whose order of instructions matters; see `kernels/aarch64`.
 
 use super::pointwise::{TILES, run};
-use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs};
+use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs, TileFn};
 use crate::kernels::vector::{Block, Mean, Scratch, Target};
 use std::mem::MaybeUninit;
-
-type Tile = unsafe extern "C" fn(&TileArgs);
 
 /// All blocks, by tiles of 7 and of 8 rows; compiled code where the rows of an image do not divide so, or a
 /// mean's tiles would not be rows of the image.
 ///
 /// # Safety
 /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
-unsafe fn scheduled(args: &PointwiseArgs, mut mean: Option<&mut Mean>, tiles: [Tile; 2]) {
+unsafe fn scheduled(args: &PointwiseArgs, mut mean: Option<&mut Mean>, tiles: [TileFn; 2]) {
     let images = mean.as_ref().map_or(1, |mean| mean.images);
     let pixels = args.rows / images;
     let pieces = pixels.div_ceil(8);
     let rows = mean.as_ref().is_none_or(|mean| mean.rows_are(pixels, pieces));
-    // SAFETY: promised by the caller.
+    // SAFETY: promised by the caller; an image's rows divide into 7 and 8, a mean's tiles are its rows, and
+    // a block is a panel.
     unsafe {
         if pixels < 7 * pieces || !rows {
             return run(args, mean);

@@ -32,11 +32,9 @@ pub(super) unsafe trait Vector: Copy {
     const PARTS: bool = false;
     /// Whether it is as fast as `store`.
     const MASKS: bool = false;
-    /// Inputs in a turn of the inner loop, 2 or 4: so few that a CPU can replay the loop's instructions
-    /// without decoding them.
+    /// Inputs in a turn of the inner loop: 4, or 2 where a CPU could not replay so long a loop without
+    /// decoding it, and where `quad` loads nothing.
     const STEP: usize = 4;
-    /// Whether `prefetch` does anything.
-    const PREFETCHES: bool = false;
 
     /// Four neighbouring inputs of one row, and one of them, in whatever form makes multiplying by it
     /// cheap.
@@ -72,7 +70,7 @@ pub(super) unsafe trait Vector: Copy {
     /// # Safety
     /// As above.
     unsafe fn add(self, other: Self) -> Self;
-    /// Asks for the cache line there, which need not exist.
+    /// Asks for the cache line there, which need not exist; or does nothing.
     ///
     /// # Safety
     /// As above.

@@ -5,9 +5,9 @@
 use super::even_pieces;
 use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, opaque, ranges, row_after, unrolled};
-#[cfg(assembly)]
-use crate::kernels::args::TileArgs;
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
+#[cfg(assembly)]
+use crate::kernels::args::{TileArgs, TileFn};
 #[cfg(assembly)]
 use std::{mem::MaybeUninit, ops::Range};
 
@@ -105,9 +105,12 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub fn ahead(&self, width: usize, tile: usize) -> *const f32 {
         let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
+        let size = |outputs: usize| outputs.next_multiple_of(width) * inputs;
         let own = weights.wrapping_add(self.first * inputs);
-        let len = self.len.next_multiple_of(width) * inputs;
-        let next = if self.first + self.len < outputs { own.wrapping_add(len) } else { next };
+        let (next, len) = match outputs - self.first - self.len {
+            0 => (next, size(self.len)),
+            rest => (own.wrapping_add(size(self.len)), size(self.len.min(rest))),
+        };
         match tile {
             0..4 if !next.is_null() => next.wrapping_add(tile * len / 4),
             _ => own,
@@ -161,7 +164,7 @@ impl<'a> Block<'a> {
     pub unsafe fn scheduled(
         &self,
         rows: Range<usize>,
-        tiles: [unsafe extern "C" fn(&TileArgs); 2],
+        tiles: [TileFn; 2],
         scratch: &mut MaybeUninit<Scratch>,
     ) {
         let PointwiseArgs { input, output, relu, .. } = self.args;
@@ -489,7 +492,8 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
-                    let mut tile = 0;
+                    // One tile for all rows waits for its own weights, and asks for no others.
+                    let mut tile = if pixels > TILES.rows[vectors - 1] { 0 } else { 4 };
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);

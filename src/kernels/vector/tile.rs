@@ -52,15 +52,13 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     mut ahead: Option<&mut *const f32>,
 ) {
     let Segment { inputs, mut weights, len } = segment;
-    // A quarter as much as is read of the weights.
-    let lines = V::STEP * VECTORS * V::LANES / (4 * LINE);
+    // A quarter as much as is read of the weights, or a little more.
+    let lines = (V::STEP * VECTORS * V::LANES).div_ceil(4 * LINE);
     // SAFETY: promised by the caller; a few inputs at a time, then one.
     unsafe {
         let mut groups = row_groups::<ROWS>(inputs, row_stride);
         for _ in 0..len / V::STEP {
-            if V::PREFETCHES
-                && let Some(ahead) = &mut ahead
-            {
+            if let Some(ahead) = &mut ahead {
                 unrolled!(lines, |i| V::prefetch(ahead.wrapping_add(i * LINE)));
                 **ahead = ahead.wrapping_add(lines * LINE);
             }
@@ -215,7 +213,7 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
 /// Adds two inputs of each row times their weights.
 ///
 /// # Safety
-/// As for [`accumulate`].
+/// As for [`accumulate`]; the vector's quads load nothing.
 #[inline(always)]
 unsafe fn two<V: Vector, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[V; VECTORS]; ROWS],
