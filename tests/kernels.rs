@@ -394,10 +394,10 @@ proptest! {
                     for c in 0..channels {
                         let rows = y.saturating_sub(1)..(y + 2).min(height);
                         let columns = x.saturating_sub(1)..(x + 2).min(width);
-                        let inside = rows.flat_map(|row| columns.clone().map(move |x| (row, x)));
-                        let values = inside.map(|(y, x)| values[(y * width + x) * channels + c]);
-                        let max = values.reduce(|max, v| if v > max { v } else { max });
-                        definition.push(max.unwrap());
+                        let greater = |max: f32, v: f32| if v > max { v } else { max };
+                        let value = |y: usize, x: usize| values[(y * width + x) * channels + c];
+                        let column = |x| rows.clone().map(|y| value(y, x)).reduce(greater);
+                        definition.push(columns.filter_map(column).reduce(greater).unwrap());
                     }
                 }
                 assert_eq!(bits(&found), bits(&definition));

@@ -359,8 +359,8 @@ window_operation! {
 }
 
 window_operation! {
-    /// The largest of each channel's 3x3 neighbourhood, stride 2. Of taps in reading order, a later one
-    /// replaces an earlier one where it is greater.
+    /// The largest of each channel's 3x3 neighbourhood, stride 2. A later value replaces an earlier one where it
+    /// is greater: in each column from top to bottom, then among the columns from left to right.
     ///
     /// ```
     /// use shufflenet::cpu::Cpu;

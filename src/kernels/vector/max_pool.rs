@@ -1,10 +1,8 @@
-//! Max pool 3x3, stride 2.
+//! Max pool 3x3, stride 2: the greatest of each column of the window, then of the columns. Neighbouring
+//! outputs share a column.
 
-use super::{Vector, channel_vectors, row_after, unrolled};
+use super::{Vector, channel_vectors, opaque};
 use crate::kernels::args::WindowArgs;
-
-/// Output pixels in a tile.
-const TILE: usize = 8;
 
 /// There are at least `V::LANES` channels.
 ///
@@ -12,80 +10,80 @@ const TILE: usize = 8;
 /// As for [`WindowFn`](crate::kernels::args::WindowFn).
 #[inline(always)]
 pub(in crate::kernels) unsafe fn max_pool<V: Vector>(args: &WindowArgs) {
-    // Output pixels from 1 to here have all their columns.
-    let inside = (args.input_width / 2).min(args.output_width);
+    let &WindowArgs { rows: [above, centre, below], input_width: width, .. } = args;
+    // In bytes.
+    let [step, output_step] = [args.input_stride, args.output_stride].map(|n| n * size_of::<f32>());
+    // What is outside the image is its neighbour's value, taken a second time: that changes no maximum.
+    let above = if above.is_null() { centre } else { above };
+    let below = if below.is_null() { centre } else { below };
     for c in channel_vectors::<V>(args.channels) {
-        // SAFETY: promised by the caller; tiles lie inside the output row.
+        // SAFETY: promised by the caller; the columns lie inside the image, and as many pixels inside the
+        // output row.
         unsafe {
-            pixel::<V>(args, c, 0);
-            let mut x = 1;
-            while inside > TILE && x < inside {
-                // The last tile may compute some pixels a second time, with the same results.
-                x = x.min(inside - TILE);
-                tile::<V>(args, c, x);
-                x += TILE;
+            let mut rows = [above.add(c), centre.add(c), below.add(c)];
+            let mut to = args.output.add(c);
+            let mut left = column::<V>(rows, 0);
+            // Two outputs at a time, then one.
+            for _ in 0..width / 4 {
+                let columns: [V; 4] = [
+                    column(rows, 0),
+                    column(rows, step),
+                    column(rows, 2 * step),
+                    column(rows, 3 * step),
+                ];
+                greatest(left, columns[0], columns[1]).store(to);
+                greatest(columns[1], columns[2], columns[3]).store(to.byte_add(output_step));
+                left = columns[3];
+                rows = after(rows, 4 * step);
+                to = to.wrapping_byte_add(2 * output_step);
             }
-            while x < args.output_width {
-                pixel::<V>(args, c, x);
-                x += 1;
+            if width % 4 >= 2 {
+                let [middle, right] = [column(rows, 0), column(rows, step)];
+                greatest(left, middle, right).store(to);
+                left = right;
+                rows = after(rows, 2 * step);
+                to = to.wrapping_byte_add(output_step);
+            }
+            if !width.is_multiple_of(2) {
+                greatest(left, left, column(rows, 0)).store(to);
             }
         }
     }
 }
 
-/// `TILE` output pixels from `x` on, which have all their columns.
+/// The rows, so many bytes on. Opaque, or the compiler steps a pointer for each row and column.
+#[inline(always)]
+fn after([above, centre, below]: [*const f32; 3], bytes: usize) -> [*const f32; 3] {
+    [
+        opaque(above.wrapping_byte_add(bytes)),
+        opaque(centre.wrapping_byte_add(bytes)),
+        opaque(below.wrapping_byte_add(bytes)),
+    ]
+}
+
+/// The greatest of three, the first of equal ones.
 ///
 /// # Safety
-/// As for the kernel.
+/// The CPU has the vector's instructions.
 #[inline(always)]
-unsafe fn tile<V: Vector>(args: &WindowArgs, c: usize, x: usize) {
-    let [above, centre, _] = args.rows;
-    let before = (2 * x - 1) * args.input_stride + c;
+unsafe fn greatest<V: Vector>(left: V, middle: V, right: V) -> V {
+    // SAFETY: promised by the caller.
+    unsafe { right.greater_or(middle.greater_or(left)) }
+}
+
+/// The greatest of a column, `offset` bytes from the first.
+///
+/// # Safety
+/// The rows cover it, and the CPU has the vector's instructions.
+#[inline(always)]
+unsafe fn column<V: Vector>([above, centre, below]: [*const f32; 3], offset: usize) -> V {
     // SAFETY: promised by the caller.
     unsafe {
-        let first = if above.is_null() { centre } else { above };
-        let first = first.add(before);
-        let mut max = [V::load(first); TILE];
-        unrolled!(TILE, |i| max[i] = V::load(first.add(2 * i * args.input_stride)));
-        unrolled!(3, |ky| {
-            let row = args.rows[ky];
-            if !row.is_null() {
-                let row = row.add(before);
-                unrolled!(TILE, |i| {
-                    let pixel = row.add(2 * i * args.input_stride);
-                    max[i] = V::load(pixel).greater_or(max[i]);
-                    max[i] = V::load(pixel.add(args.input_stride)).greater_or(max[i]);
-                    max[i] = V::load(pixel.add(2 * args.input_stride)).greater_or(max[i]);
-                });
-            }
-        });
-        let stride = args.output_stride;
-        let mut to = args.output.add(x * stride + c);
-        unrolled!(TILE, |i| max[i].store(row_after(&mut to, i, stride)));
-    }
-}
-
-/// Output pixel `x`, wherever it is.
-///
-/// # Safety
-/// As for the kernel.
-#[inline(always)]
-unsafe fn pixel<V: Vector>(args: &WindowArgs, c: usize, x: usize) {
-    let [above, centre, _] = args.rows;
-    let columns = (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width);
-    // SAFETY: promised by the caller; columns outside the image are left out.
-    unsafe {
-        let first = if above.is_null() { centre } else { above };
-        let mut max = V::load(first.add(columns.start * args.input_stride + c));
-        for row in args.rows {
-            if row.is_null() {
-                continue;
-            }
-            for column in columns.clone() {
-                max = V::load(row.add(column * args.input_stride + c)).greater_or(max);
-            }
-        }
-        max.store(args.output.add(x * args.output_stride + c));
+        greatest(
+            V::load(above.byte_add(offset)),
+            V::load(centre.byte_add(offset)),
+            V::load(below.byte_add(offset)),
+        )
     }
 }
 
