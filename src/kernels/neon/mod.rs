@@ -29,6 +29,7 @@ use std::arch::aarch64::*;
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
     const PARTS: bool = true;
+    const GATHERED: bool = true;
     type Quad = Self;
     type Picked = Self;
 
@@ -101,6 +102,29 @@ unsafe impl Vector for float32x4_t {
         // SAFETY: promised by the caller. `fmaxnm` gives the number where the other is NaN, and +0 for
         // a pair of zeros.
         unsafe { vmaxnmq_f32(self, vdupq_n_f32(0.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn gathered<const N: usize>(mut weights: [[Self; N]; 4]) -> [[Self; N]; 4] {
+        // SAFETY: there is no instruction.
+        unsafe {
+            let [a, b, c, d] = &mut weights;
+            if N == 1 {
+                std::arch::asm!(
+                    "/* {:v} {:v} {:v} {:v} */",
+                    inout(vreg) a[0], inout(vreg) b[0], inout(vreg) c[0], inout(vreg) d[0],
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            } else if N == 2 {
+                std::arch::asm!(
+                    "/* {:v} {:v} {:v} {:v} {:v} {:v} {:v} {:v} */",
+                    inout(vreg) a[0], inout(vreg) b[0], inout(vreg) c[0], inout(vreg) d[0],
+                    inout(vreg) a[1], inout(vreg) b[1], inout(vreg) c[1], inout(vreg) d[1],
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+        }
+        weights
     }
 
     #[inline(always)]

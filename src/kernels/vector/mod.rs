@@ -35,6 +35,9 @@ pub(super) unsafe trait Vector: Copy {
     /// Inputs in a turn of the inner loop: 4, or 2 where a CPU could not replay so long a loop without
     /// decoding it, and where `quad` loads nothing.
     const STEP: usize = 4;
+    /// Whether weights of four inputs are loaded together: cores that start instructions in their order wait
+    /// whenever loads follow multiply-adds, so that they want few groups of loads.
+    const GATHERED: bool = false;
 
     /// Four neighbouring inputs of one row, and one of them, in whatever form makes multiplying by it
     /// cheap.
@@ -92,6 +95,13 @@ pub(super) unsafe trait Vector: Copy {
     /// As above.
     unsafe fn settled(self) -> Self {
         self
+    }
+    /// The weights of four inputs, all loaded before any is used, where `GATHERED`.
+    ///
+    /// # Safety
+    /// As above.
+    unsafe fn gathered<const N: usize>(weights: [[Self; N]; 4]) -> [[Self; N]; 4] {
+        weights
     }
     /// Four inputs from `row * stride` after `from` on; `row` is at most 2.
     ///

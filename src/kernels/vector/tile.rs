@@ -203,6 +203,18 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
     // SAFETY: promised by the caller.
     unsafe {
         let quads = quads::<V, ROWS>(groups, row_stride);
+        if V::GATHERED && !SETTLE {
+            let mut factors = [[V::zero(); VECTORS]; 4];
+            for (i, factors) in factors.iter_mut().enumerate() {
+                *factors = self::factors(weights.add(i * steps.input), steps);
+            }
+            let [a, b, c, d] = V::gathered(factors);
+            products_of::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, a);
+            products_of::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, b);
+            products_of::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, c);
+            products_of::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, d);
+            return;
+        }
         products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
         products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
@@ -269,11 +281,48 @@ unsafe fn products<
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let weights = weights.add(I as usize * steps.input);
+        let factors = factors(weights.add(I as usize * steps.input), steps);
+        products_of::<V, I, ROWS, VECTORS, SETTLE>(sums, quads, factors);
+    }
+}
+
+/// The weights of one input.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn factors<V: Vector, const VECTORS: usize>(
+    weights: *const f32,
+    steps: WeightSteps,
+) -> [V; VECTORS] {
+    // SAFETY: promised by the caller.
+    unsafe {
         let mut factors = [V::zero(); VECTORS];
         for (j, factor) in factors.iter_mut().enumerate() {
             *factor = V::load(weights.add(steps.offset::<V>(j)));
         }
+        factors
+    }
+}
+
+/// Adds one input of each row times its weights: input `I` of the quads. Settles each sum if asked to.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn products_of<
+    V: Vector,
+    const I: i32,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const SETTLE: bool,
+>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    quads: &[V::Quad; ROWS],
+    factors: [V; VECTORS],
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
         unrolled!(ROWS, |row| {
             let input = V::pick::<I>(quads[row]);
             for (sum, factor) in sums[row].iter_mut().zip(factors) {
