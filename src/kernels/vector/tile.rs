@@ -152,9 +152,8 @@ unsafe fn column_of_planes<V: Vector, const I: i32, const ROWS: usize, const VEC
         unrolled!(3, |colour| {
             let inputs = opaque(inputs.wrapping_add(colour * colour_stride));
             let quads = quads::<V, ROWS>(&row_groups::<ROWS>(inputs, row_stride), row_stride);
-            // Weights of column I lie I * 3 steps on, of which the products skip I.
-            let weights = weights.wrapping_add((2 * I as usize + colour) * steps.input);
-            products::<V, I, ROWS, VECTORS, true>(sums, &quads, weights, steps);
+            let factors = factors(weights, 3 * I as usize + colour, steps);
+            products::<V, I, ROWS, VECTORS, true>(sums, &quads, factors);
         });
     }
 }
@@ -204,21 +203,22 @@ unsafe fn four<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE:
     unsafe {
         let quads = quads::<V, ROWS>(groups, row_stride);
         if V::GATHERED && !SETTLE {
-            let mut factors = [[V::zero(); VECTORS]; 4];
-            for (i, factors) in factors.iter_mut().enumerate() {
-                *factors = self::factors(weights.add(i * steps.input), steps);
-            }
-            let [a, b, c, d] = V::gathered(factors);
-            products_of::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, a);
-            products_of::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, b);
-            products_of::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, c);
-            products_of::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, d);
-            return;
+            let [a, b, c, d] = V::gathered([
+                factors(weights, 0, steps),
+                factors(weights, 1, steps),
+                factors(weights, 2, steps),
+                factors(weights, 3, steps),
+            ]);
+            products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, a);
+            products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, b);
+            products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, c);
+            products::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, d);
+        } else {
+            products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, factors(weights, 0, steps));
+            products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, factors(weights, 1, steps));
+            products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, factors(weights, 2, steps));
+            products::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, factors(weights, 3, steps));
         }
-        products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
-        products::<V, 1, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
-        products::<V, 2, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
-        products::<V, 3, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
     }
 }
 
@@ -237,8 +237,8 @@ unsafe fn two<V: Vector, const ROWS: usize, const VECTORS: usize>(
     // SAFETY: promised by the caller.
     unsafe {
         let quads = quads::<V, ROWS>(groups, row_stride);
-        products::<V, 0, ROWS, VECTORS, false>(sums, &quads, weights, steps);
-        products::<V, 1, ROWS, VECTORS, false>(sums, &quads, weights, steps);
+        products::<V, 0, ROWS, VECTORS, false>(sums, &quads, factors(weights, 0, steps));
+        products::<V, 1, ROWS, VECTORS, false>(sums, &quads, factors(weights, 1, steps));
     }
 }
 
@@ -258,45 +258,23 @@ unsafe fn one<V: Vector, const ROWS: usize, const VECTORS: usize, const SETTLE: 
     unsafe {
         let mut quads = [V::one(groups[0], 0, 0); ROWS];
         unrolled!(ROWS, |row| quads[row] = V::one(groups[row / 3], row % 3, row_stride));
-        products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, weights, steps);
+        products::<V, 0, ROWS, VECTORS, SETTLE>(sums, &quads, factors(weights, 0, steps));
     }
 }
 
-/// Adds one input of each row times its weights: input `I` of the quads. Settles each sum if asked to.
-///
-/// # Safety
-/// As for [`accumulate`].
-#[inline(always)]
-unsafe fn products<
-    V: Vector,
-    const I: i32,
-    const ROWS: usize,
-    const VECTORS: usize,
-    const SETTLE: bool,
->(
-    sums: &mut [[V; VECTORS]; ROWS],
-    quads: &[V::Quad; ROWS],
-    weights: *const f32,
-    steps: WeightSteps,
-) {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let factors = factors(weights.add(I as usize * steps.input), steps);
-        products_of::<V, I, ROWS, VECTORS, SETTLE>(sums, quads, factors);
-    }
-}
-
-/// The weights of one input.
+/// Weights of the input that is so many after the first.
 ///
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
 unsafe fn factors<V: Vector, const VECTORS: usize>(
     weights: *const f32,
+    input: usize,
     steps: WeightSteps,
 ) -> [V; VECTORS] {
     // SAFETY: promised by the caller.
     unsafe {
+        let weights = weights.add(input * steps.input);
         let mut factors = [V::zero(); VECTORS];
         for (j, factor) in factors.iter_mut().enumerate() {
             *factor = V::load(weights.add(steps.offset::<V>(j)));
@@ -310,7 +288,7 @@ unsafe fn factors<V: Vector, const VECTORS: usize>(
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn products_of<
+unsafe fn products<
     V: Vector,
     const I: i32,
     const ROWS: usize,
