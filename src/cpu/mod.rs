@@ -1,8 +1,10 @@
 //! What this CPU can do, and how much of it may be used.
 
+mod cache;
 mod core_type;
 mod cores;
 
+pub(crate) use cache::second_level_cache;
 pub use core_type::CoreType;
 pub use cores::Cores;
 

@@ -15,7 +15,7 @@ pub use output::{Output, softmax, top_k};
 pub use profile::Profile;
 
 use crate::Error;
-use crate::cpu::{Cores, Cpu};
+use crate::cpu::{Cores, Cpu, second_level_cache};
 use crate::float_env::DefaultFloatEnv;
 use crate::image::Normalization;
 use crate::kernels::{Layout, Operation, select_known};
@@ -85,8 +85,8 @@ pub struct SessionOptions {
     pub cores: Option<Cores>,
     /// Which kernels to use; by default those that the network was packed for.
     pub cpu: Option<Cpu>,
-    /// Output rows that a unit computes before its next layer reads them; by default as many as fit a
-    /// first-level cache. Results do not depend on it. Without effect if activations are kept.
+    /// Output rows that a unit computes before its next layer reads them; by default as many as suit the
+    /// caches. Results do not depend on it. Without effect if activations are kept.
     pub band_rows: Option<usize>,
     /// Keeps every layer's output until the next image, for [`Session::activation`]. Takes more
     /// memory, runs slower and on one thread, and gives the same results.
@@ -202,7 +202,7 @@ impl<'a> Draft<'a> {
             Some(0) => return Err(Error::argument("band rows", 0, "at least 1")),
             _ if options.keep_activations => Bands::Unfused,
             Some(rows) => Bands::Rows(rows),
-            None => Bands::Auto,
+            None => Bands::Auto(second_level_cache()),
         };
         let cores = options.cores.as_ref();
         if !Cores::SUPPORTED

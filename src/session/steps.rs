@@ -443,7 +443,7 @@ mod tests {
         };
         let network = network(architecture);
         let cpu = network.cpu();
-        for bands in [Bands::Auto, Bands::Rows(1), Bands::Unfused] {
+        for bands in [Bands::Auto(1 << 20), Bands::Rows(1), Bands::Unfused] {
             let schedule = Schedule::new(&architecture, network.plan(), [75, 53], 1, bands);
             let mut memory = Arena::Heap.take(Room::exclusive(schedule.arena)).unwrap();
             let all = Region { offset: 0, len: schedule.arena };

@@ -433,7 +433,7 @@ mod tests {
     /// `None` where a single thread would do.
     fn team_of(binding: &Binding<'_>, threads: (usize, usize), hook: Hook) -> Option<Team> {
         let common = Common { hook: Some(hook), ..Common::default() };
-        let division = Division::with(binding, Bands::Auto, threads)?;
+        let division = Division::with(binding, Bands::Auto(1 << 20), threads)?;
         Some(Team::with(binding, division, None, &mut Arena::Heap, common).unwrap())
     }
 
@@ -455,7 +455,7 @@ mod tests {
     }
 
     fn expected(binding: &Binding<'_>, images: &[Vec<f32>]) -> Vec<u32> {
-        let schedule = binding.schedule(images.len(), Bands::Auto);
+        let schedule = binding.schedule(images.len(), Bands::Auto(1 << 20));
         let mut solo = Solo::new(binding, schedule, &mut Arena::Heap).unwrap();
         solo.run(&inputs(images), Clock(&[])).unwrap();
         bits(solo.outputs())

@@ -255,7 +255,7 @@ mod tests {
         most: usize,
     ) -> Vec<(Needs, Vec<Vec<Area>>)> {
         let plan = Plan::new(architecture);
-        let split = Split::new(architecture, &plan, size, 1, (most, 16), Bands::Auto);
+        let split = Split::new(architecture, &plan, size, 1, (most, 16), Bands::Auto(1 << 20));
         let areas =
             |phase: &crate::plan::Phase| phase.pieces.iter().map(|step| step.areas()).collect();
         split.phases.iter().map(|phase| (phase.needs, areas(phase))).collect()
