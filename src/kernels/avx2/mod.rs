@@ -1,6 +1,6 @@
 //! Kernels for x86 CPUs with AVX2 and fused multiply-add.
 //!
-//! 16 registers: a tile of 6 rows times 2 vectors leaves 4 for weights and inputs.
+//! 16 registers: a tile of 6 rows times 2 vectors, or of 4 times 3, leaves 4 for weights and inputs.
 
 mod depthwise;
 mod fully_connected;

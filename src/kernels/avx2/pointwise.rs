@@ -8,5 +8,5 @@ crate::kernels::vector::pointwise_kernels! {
     tiles
         1 x [1 2 3 4 5 6]
         2 x [1 2 3 4 5 6]
-        3 x [1 2 3]
+        3 x [1 2 3 4]
 }
