@@ -3,11 +3,12 @@
 
 #[cfg(assembly)]
 use super::even_pieces;
-use super::tile::{MOST_ROWS, Segment, WeightSteps, accumulate};
+use super::tile::{Ahead, MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, opaque, ranges, row_after, unrolled};
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 #[cfg(assembly)]
 use crate::kernels::args::{TileArgs, TileFn};
+use crate::kernels::layout::LINE;
 #[cfg(assembly)]
 use std::{mem::MaybeUninit, ops::Range};
 
@@ -100,10 +101,12 @@ impl<'a> Block<'a> {
         unsafe { self.args.weights.add(self.first * self.args.inputs) }
     }
 
-    /// What a tile asks for while it is computed: each of the first four a quarter of the next block's
-    /// weights, or of as many of the next layer's. The others ask for the block's own, which are near.
+    /// What tile number `tile` of an image's `tiles` asks for while it is computed: each of the first four, or of the
+    /// first eight, its share of the next block's weights, or of as many of the next layer's. The others ask for
+    /// the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
+    /// waiting that come from nearer. A single tile waits for its own weights, and asks for no others.
     #[inline(always)]
-    pub fn ahead(&self, width: usize, tile: usize) -> *const f32 {
+    pub fn ahead(&self, width: usize, tile: usize, tiles: usize) -> Ahead {
         let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
         let size = |outputs: usize| outputs.next_multiple_of(width) * inputs;
         let own = weights.wrapping_add(self.first * inputs);
@@ -111,10 +114,13 @@ impl<'a> Block<'a> {
             0 => (next, size(self.len)),
             rest => (own.wrapping_add(size(self.len)), size(self.len.min(rest))),
         };
-        match tile {
-            0..4 if !next.is_null() => next.wrapping_add(tile * len / 4),
-            _ => own,
-        }
+        let (shares, share, step) = match tiles {
+            0..=1 => (0, 0, LINE),
+            2..=7 => (4, len / 4, LINE),
+            _ => (8, len / 8, LINE / 2),
+        };
+        let asks = tile < shares && !next.is_null();
+        Ahead { at: if asks { next.wrapping_add(tile * share) } else { own }, step }
     }
 
     /// # Safety
@@ -212,7 +218,7 @@ impl<'a> Block<'a> {
     pub unsafe fn tile<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
         row: usize,
-        mut ahead: *const f32,
+        mut ahead: Ahead,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
@@ -492,15 +498,14 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
-                    // One tile for all rows waits for its own weights, and asks for no others.
-                    let mut tile = if pixels > TILES.rows[vectors - 1] { 0 } else { 4 };
+                    let (mut tile, tiles) = (0, pixels.div_ceil(TILES.rows[vectors - 1]));
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
                         }
                         for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
                             let row = image * pixels + row;
-                            let ahead = block.ahead($width, tile);
+                            let ahead = block.ahead($width, tile, tiles);
                             tile += 1;
                             let block = &*opaque(&raw const block);
                             match (vectors, rows) {

@@ -18,6 +18,14 @@ pub(super) struct Segment {
     pub len: usize,
 }
 
+/// Memory that will be read soon.
+pub(in crate::kernels) struct Ahead {
+    pub at: *const f32,
+    /// Floats to go on for every cache line that is asked for. With less than a line, lines are asked for
+    /// more than once.
+    pub step: usize,
+}
+
 /// Where weights lie: vector `j` of an input's outputs is vector `j % per_panel` of panel
 /// `j / per_panel`.
 #[derive(Clone, Copy)]
@@ -49,7 +57,7 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
     segment: Segment,
     row_stride: usize,
     steps: WeightSteps,
-    mut ahead: Option<&mut *const f32>,
+    mut ahead: Option<&mut Ahead>,
 ) {
     let Segment { inputs, mut weights, len } = segment;
     // A quarter as much as is read of the weights, or a little more.
@@ -59,8 +67,8 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
         let mut groups = row_groups::<ROWS>(inputs, row_stride);
         for _ in 0..len / V::STEP {
             if let Some(ahead) = &mut ahead {
-                unrolled!(lines, |i| V::prefetch(ahead.wrapping_add(i * LINE)));
-                **ahead = ahead.wrapping_add(lines * LINE);
+                unrolled!(lines, |i| V::prefetch(ahead.at.wrapping_add(i * LINE)));
+                ahead.at = ahead.at.wrapping_add(lines * ahead.step);
             }
             if V::STEP == 2 {
                 two::<V, ROWS, VECTORS>(sums, &groups, row_stride, weights, steps);
