@@ -1,6 +1,6 @@
 //! The fully connected layer: a pointwise convolution whose inputs are added up in blocks.
 
-use super::pointwise::{Block, Target, vectors};
+use super::pointwise::{Block, Target};
 use super::tile::{Segment, accumulate};
 use super::{Vector, ranges};
 use crate::kernels::args::PointwiseArgs;
@@ -12,7 +12,7 @@ impl Block<'_> {
     /// One row, added up as a fully connected layer's.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; not with a mean as the target.
+    /// As for [`Block::tile`]; not with a mean as the target.
     #[inline(always)]
     pub unsafe fn blocked_row<V: Vector, const WIDTH: usize, const VECTORS: usize>(
         &self,
@@ -20,7 +20,7 @@ impl Block<'_> {
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut sums = vectors::<V, VECTORS>(self.bias());
+            let mut sums = self.bias::<V, VECTORS>();
             let (steps, PointwiseArgs { input, output, .. }) =
                 (self.steps::<V, WIDTH>(), self.args);
             let from = input.data.add(row * input.stride);

@@ -140,15 +140,13 @@ fn channel_vectors<V: Vector>(channels: usize) -> impl Iterator<Item = usize> {
     (0..channels).step_by(V::LANES).map(move |c| c.min(channels - V::LANES))
 }
 
-/// `count` in pieces of at most `most` that differ by at most one, the longer ones first: of each length the first
-/// piece's start, the length, and how many there are. Even pieces keep more multiply-adds in flight than full
-/// ones with a small rest.
+/// `count` in pieces of at most `most` that differ by at most one: the first of each, and how many.
+/// Even pieces keep more multiply-adds in flight than full ones with a small rest.
 #[inline(always)]
-pub(super) fn even_runs(count: usize, most: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = count.div_ceil(most);
     let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
-    let runs = [(0, len + 1, longer), (longer * (len + 1), len, pieces - longer)];
-    runs.into_iter().filter(|&(_, _, pieces)| pieces > 0)
+    (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
 }
 
 /// `pointer`, of which the compiler knows nothing: otherwise it computes all addresses of a tile ahead of the

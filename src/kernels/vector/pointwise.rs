@@ -2,7 +2,7 @@
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
 #[cfg(assembly)]
-use super::even_runs;
+use super::even_pieces;
 use super::tile::{Ahead, MOST_ROWS, Segment, WeightSteps, accumulate};
 use super::{Vector, opaque, ranges, row_after, unrolled};
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
@@ -101,12 +101,12 @@ impl<'a> Block<'a> {
         unsafe { self.args.weights.add(self.first * self.args.inputs) }
     }
 
-    /// What is asked for while the block is computed, in so many tiles for an image: each of the first four, or of the
-    /// first eight, asks for its share of the next block's weights, or of as many of the next layer's. The others ask
-    /// for the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
+    /// What tile number `tile` of an image's `tiles` asks for while it is computed: each of the first four, or of the
+    /// first eight, its share of the next block's weights, or of as many of the next layer's. The others ask for
+    /// the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
     /// waiting that come from nearer. A single tile waits for its own weights, and asks for no others.
     #[inline(always)]
-    pub fn ahead(&self, width: usize, tiles: usize) -> Shares {
+    pub fn ahead(&self, width: usize, tile: usize, tiles: usize) -> Ahead {
         let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
         let size = |outputs: usize| outputs.next_multiple_of(width) * inputs;
         let own = weights.wrapping_add(self.first * inputs);
@@ -114,20 +114,28 @@ impl<'a> Block<'a> {
             0 => (next, size(self.len)),
             rest => (own.wrapping_add(size(self.len)), size(self.len.min(rest))),
         };
-        let (left, len, step) = match tiles {
+        let (shares, share, step) = match tiles {
             0..=1 => (0, 0, LINE),
             2..=7 => (4, len / 4, LINE),
             _ => (8, len / 8, LINE / 2),
         };
-        Shares { next, len, step, left: if next.is_null() { 0 } else { left }, own }
+        let asks = tile < shares && !next.is_null();
+        Ahead { at: if asks { next.wrapping_add(tile * share) } else { own }, step }
     }
 
     /// # Safety
     /// As for the kernel.
     #[inline(always)]
-    pub(super) unsafe fn bias(&self) -> *const f32 {
+    pub(super) unsafe fn bias<V: Vector, const VECTORS: usize>(&self) -> [V; VECTORS] {
         // SAFETY: promised by the caller; biases are padded as weights are.
-        unsafe { self.args.bias.add(self.first) }
+        unsafe {
+            let from = self.args.bias.add(self.first);
+            let mut bias = [V::zero(); VECTORS];
+            for (j, bias) in bias.iter_mut().enumerate() {
+                *bias = V::load(from.add(j * V::LANES));
+            }
+            bias
+        }
     }
 
     /// Stores so many rows of results, [`MOST`] floats apart, wherever they belong from `row` on.
@@ -157,7 +165,7 @@ impl<'a> Block<'a> {
     /// the scratch; for a mean, each tile's rows are a row of the image.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; the rows divide into 7 and 8, and the tiles compute a panel.
+    /// As for [`Block::tile`]; the rows divide into 7 and 8, and the tiles compute a panel.
     #[cfg(assembly)]
     pub unsafe fn scheduled(
         &self,
@@ -171,8 +179,7 @@ impl<'a> Block<'a> {
         unsafe {
             let weights = self.weights();
             let bias = self.args.bias.add(self.first);
-            let tiles_of = |(row, len, count)| (0..count).map(move |i| (row + i * len, len));
-            for (row, len) in even_runs(rows.len(), 8).flat_map(tiles_of) {
+            for (row, len) in even_pieces(rows.len(), 8) {
                 let row = rows.start + row;
                 let (to, output_stride) = match self.target {
                     Target::Place(to) if self.len == 8 => {
@@ -202,63 +209,44 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Computes so many times `ROWS` rows, from `row` on.
+    /// Computes `ROWS` rows from `row` on, and asks for the weights `ahead`.
     ///
     /// # Safety
     /// As for the kernel; the rows and vectors exist, panels are `WIDTH` wide, and the target is one for
     /// the vector.
     #[inline(always)]
-    pub unsafe fn tiles<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
+    pub unsafe fn tile<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
-        mut row: usize,
-        count: usize,
-        shares: &mut Shares,
+        row: usize,
+        mut ahead: Ahead,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            // What the loop needs is at hand: the tiles before are still being computed while one begins.
+            let mut sums = [self.bias::<V, VECTORS>(); ROWS];
+            let steps = self.steps::<V, WIDTH>();
             let PointwiseArgs { input, output, relu, .. } = self.args;
-            let (ranges, relu, steps) = (ranges(input), *relu, self.steps::<V, WIDTH>());
-            let (input_stride, output_stride) = (input.stride, output.stride);
-            let (first_weights, bias) = (self.weights(), self.bias());
-            let mut from = input.data.add(row * input_stride);
-            let mut to = match self.target {
-                Target::Place(to) => to.add(row * output_stride),
-                _ => std::ptr::null_mut(),
-            };
-            for _ in 0..count {
-                // Opaque: rows are reached by additions, not each by a multiplication.
-                (from, to) = (opaque(from), opaque(to).cast_mut());
-                let mut ahead = shares.take();
-                let mut sums = [vectors::<V, VECTORS>(bias); ROWS];
-                let mut weights = first_weights;
-                for range in ranges {
-                    let segment =
-                        Segment { inputs: from.add(range.start), weights, len: range.len };
-                    accumulate(&mut sums, segment, input_stride, steps, Some(&mut ahead));
-                    weights = weights.add(range.len * WIDTH);
-                }
-                // No closures: they are compiled without the instruction set.
-                if relu {
-                    unrolled!(ROWS, |row| {
-                        for sum in &mut sums[row] {
-                            *sum = sum.relu();
-                        }
-                    });
-                }
-                match self.target {
-                    Target::Place(_) => self.store(sums, to, output_stride),
-                    Target::Scratch(to) if !V::PARTS => {
-                        self.store(sums, to, MOST);
-                        self.scatter(row, ROWS, to);
+            // Opaque: rows are reached by additions, not each by a multiplication.
+            let from = opaque(input.data.add(row * input.stride));
+            let mut weights = self.weights();
+            for range in ranges(input) {
+                let segment = Segment { inputs: from.add(range.start), weights, len: range.len };
+                accumulate(&mut sums, segment, input.stride, steps, Some(&mut ahead));
+                weights = weights.add(range.len * WIDTH);
+            }
+            // No closures: they are compiled without the instruction set.
+            if *relu {
+                unrolled!(ROWS, |row| {
+                    for sum in &mut sums[row] {
+                        *sum = sum.relu();
                     }
-                    Target::Mean(mean) => (*mean).add(sums),
-                    _ if V::PARTS => self.store_columns(sums, row),
-                    _ => {}
-                }
-                from = from.wrapping_add(ROWS * input_stride);
-                to = to.wrapping_add(ROWS * output_stride);
-                row += ROWS;
+                });
+            }
+            match self.target {
+                Target::Place(to) => self.store(sums, to.add(row * output.stride), output.stride),
+                Target::Scratch(to) if !V::PARTS => self.store(sums, to, MOST),
+                Target::Mean(mean) => (*mean).add(sums),
+                _ if V::PARTS => self.store_columns(sums, row),
+                _ => {}
             }
         }
     }
@@ -266,7 +254,7 @@ impl<'a> Block<'a> {
     /// Stores rows `stride` floats apart.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; `to` has room for the block's outputs or, where the vector has no masks, for
+    /// As for [`Block::tile`]; `to` has room for the block's outputs or, where the vector has no masks, for
     /// all lanes.
     #[inline(always)]
     pub(super) unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
@@ -294,7 +282,7 @@ impl<'a> Block<'a> {
     /// Stores each output in its column.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; the vector can store parts.
+    /// As for [`Block::tile`]; the vector can store parts.
     #[inline(always)]
     pub(super) unsafe fn store_columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -325,45 +313,6 @@ impl<'a> Block<'a> {
                 break;
             }
         }
-    }
-}
-
-/// Neighbouring vectors.
-///
-/// # Safety
-/// They exist, and the CPU has the vector's instructions.
-#[inline(always)]
-pub(super) unsafe fn vectors<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS] {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let mut vectors = [V::zero(); VECTORS];
-        for (j, vector) in vectors.iter_mut().enumerate() {
-            *vector = V::load(from.add(j * V::LANES));
-        }
-        vectors
-    }
-}
-
-/// What the tiles of a block ask for, one after the other.
-pub(in crate::kernels) struct Shares {
-    next: *const f32,
-    len: usize,
-    step: usize,
-    left: usize,
-    /// What tiles ask for that have no share.
-    own: *const f32,
-}
-
-impl Shares {
-    #[inline(always)]
-    fn take(&mut self) -> Ahead {
-        let mut ahead = Ahead { at: self.own, step: self.step };
-        if self.left > 0 {
-            ahead.at = self.next;
-            self.next = self.next.wrapping_add(self.len);
-            self.left -= 1;
-        }
-        ahead
     }
 }
 
@@ -517,7 +466,7 @@ macro_rules! pointwise_kernels {
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Block, Mean, Scratch, Target, Tiles, even_runs, opaque,
+            Block, Mean, Scratch, Target, Tiles, even_pieces, opaque,
         };
         use std::mem::MaybeUninit;
 
@@ -549,24 +498,26 @@ macro_rules! pointwise_kernels {
                     if vectors == 0 {
                         break;
                     }
-                    let most = TILES.rows[vectors - 1];
-                    let mut shares = block.ahead($width, pixels.div_ceil(most));
+                    let (mut tile, tiles) = (0, pixels.div_ceil(TILES.rows[vectors - 1]));
                     for image in 0..images {
                         if let Some(mean) = &mut mean {
                             mean.clear(vectors * TILES.lanes);
                         }
-                        for (row, rows, count) in even_runs(pixels, most) {
+                        for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
                             let row = image * pixels + row;
+                            let ahead = block.ahead($width, tile, tiles);
+                            tile += 1;
                             let block = &*opaque(&raw const block);
                             match (vectors, rows) {
                                 $($(
                                     ($vectors, $rows) => {
-                                        block.tiles::<$vector, $width, $rows, $vectors>(
-                                            row, count, &mut shares,
-                                        );
+                                        block.tile::<$vector, $width, $rows, $vectors>(row, ahead);
                                     }
                                 )*)*
                                 _ => unreachable!("a tile larger than the registers"),
+                            }
+                            if let Target::Scratch(from) = block.target {
+                                block.scatter(row, rows, from);
                             }
                         }
                         if let Some(mean) = &mut mean {
