@@ -6,19 +6,19 @@ use super::tile::{Segment, WeightSteps, accumulate, accumulate_nine, accumulate_
 use super::{Vector, opaque, row_after, unrolled};
 use crate::kernels::args::WindowArgs;
 
-/// Where a group of vectors lies among the channels: the first channel, and the steps by which the
-/// vectors follow. The last vector stores its first lanes alone or, where masks are slow, overlaps the one
-/// before and stores the same values.
+/// Neighbouring vectors of channels.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Group {
     pub vectors: usize,
+    /// The first channel.
     first: usize,
-    step: usize,
     /// Lanes that the last vector stores.
     stored: usize,
 }
 
-/// Groups of at most `most` vectors that cover at least `V::LANES` channels.
+/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels that fill no vector are part
+/// of one of which only they are stored or, where masks are slow, one that stores others a second time, with
+/// the same values.
 #[inline(always)]
 pub(in crate::kernels) fn channel_groups<V: Vector>(
     channels: usize,
@@ -28,15 +28,13 @@ pub(in crate::kernels) fn channel_groups<V: Vector>(
     std::iter::from_fn(move || {
         let left = channels.checked_sub(next).filter(|&left| left > 0)?;
         let whole = (left / V::LANES).min(most);
-        let (vectors, first, step) = match whole {
-            _ if V::MASKS => (left.div_ceil(V::LANES).min(most), next, V::LANES),
-            0 => (1, channels - V::LANES, 0),
-            1 if left > V::LANES && left < 2 * V::LANES && most > 1 => (2, next, left - V::LANES),
-            _ => (whole, next, V::LANES),
+        let (vectors, first) = match whole {
+            _ if V::MASKS => (left.div_ceil(V::LANES).min(most), next),
+            0 => (1, channels - V::LANES),
+            _ => (whole, next),
         };
-        let last = first + (vectors - 1) * step;
-        next = last + V::LANES;
-        Some(Group { vectors, first, step, stored: V::LANES.min(channels - last) })
+        next = first + vectors * V::LANES;
+        Some(Group { vectors, first, stored: V::LANES.min(channels + V::LANES - next) })
     })
 }
 
@@ -83,7 +81,7 @@ unsafe fn bias<V: Vector, const VECTORS: usize>(args: &WindowArgs, group: Group)
     unsafe {
         let mut bias = [V::zero(); VECTORS];
         for (j, bias) in bias.iter_mut().enumerate() {
-            *bias = V::load(args.bias.add(group.first + j * group.step));
+            *bias = V::load(args.bias.add(group.first + j * V::LANES));
         }
         bias
     }
@@ -98,7 +96,7 @@ unsafe fn store<V: Vector, const VECTORS: usize>(to: *mut f32, group: Group, sum
     // SAFETY: promised by the caller.
     unsafe {
         for (j, sum) in sums.into_iter().enumerate() {
-            let to = to.add(group.first + j * group.step);
+            let to = to.add(group.first + j * V::LANES);
             match V::MASKS && j + 1 == VECTORS {
                 true => sum.relu().store_part(to, 0, group.stored),
                 false => sum.relu().store(to),
@@ -121,7 +119,7 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANE
     // SAFETY: promised by the caller.
     unsafe {
         let args = &*opaque(args);
-        let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+        let steps = WeightSteps { input: args.weight_stride, panel: V::LANES, per_panel: 1 };
         let mut sums = [bias::<V, VECTORS>(args, group); PIXELS];
         let mut weights = args.weights.add(group.first);
         for ky in 0..3 {
@@ -146,9 +144,11 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANE
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
 #[inline(always)]
 unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, group: Group) {
+    // SAFETY: the same arguments.
+    let args = unsafe { &*opaque(args) };
     let columns = (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width);
     let first_tap = columns.start + 1 - 2 * x;
-    let steps = WeightSteps { input: args.weight_stride, panel: group.step, per_panel: 1 };
+    let steps = WeightSteps { input: args.weight_stride, panel: V::LANES, per_panel: 1 };
     // SAFETY: promised by the caller; columns outside the image are left out.
     unsafe {
         let mut sums = [bias::<V, VECTORS>(args, group)];
