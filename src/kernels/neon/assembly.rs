@@ -1,8 +1,8 @@
 //! Tiles written in assembly, for core types whose order of instructions matters; see `kernels/aarch64`.
 
-use super::pointwise::{TILES, run};
+use super::pointwise::{TILES, added, run};
 use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs, TileArgs, TileFn};
-use crate::kernels::vector::{Block, Mean, Scratch, Target};
+use crate::kernels::vector::{Block, Mean, Scratch};
 use std::mem::MaybeUninit;
 
 /// All blocks, by tiles of 7 and of 8 rows; compiled code where the rows of an image do not divide so, or a
@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 ///
 /// # Safety
 /// As for [`PointwiseFn`](crate::kernels::args::PointwiseFn).
-unsafe fn scheduled(args: &PointwiseArgs, mut mean: Option<&mut Mean>, tiles: [TileFn; 2]) {
+unsafe fn scheduled(args: &PointwiseArgs, mean: Option<&mut Mean>, tiles: [TileFn; 2]) {
     let images = mean.as_ref().map_or(1, |mean| mean.images);
     let pixels = args.rows / images;
     let pieces = pixels.div_ceil(8);
@@ -22,19 +22,16 @@ unsafe fn scheduled(args: &PointwiseArgs, mut mean: Option<&mut Mean>, tiles: [T
             return run(args, mean);
         }
         let mut scratch = MaybeUninit::<Scratch>::uninit();
-        let other = match &mut mean {
-            Some(mean) => Target::Mean(*mean),
-            None => Target::Columns,
-        };
-        let mut block = Block::before(args, other);
+        let place = scratch.as_mut_ptr().cast();
+        let mut block = Block::before(args, &TILES, place, mean, added);
         while block.next(&TILES, TILES.rows.len()) > 0 {
             for image in 0..images {
-                if let Some(mean) = &mut mean {
-                    mean.clear(TILES.width);
+                if let Some(mean) = block.mean.as_mut() {
+                    mean.clear(&block);
                 }
                 let first = image * pixels;
                 block.scheduled(first..first + pixels, tiles, &mut scratch);
-                if let Some(mean) = &mut mean {
+                if let Some(mean) = block.mean.as_mut() {
                     mean.finish(&block, image);
                 }
             }

@@ -29,6 +29,7 @@ use std::arch::aarch64::*;
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
     const PARTS: bool = true;
+    const MEANS: bool = true;
     const GATHERED: bool = true;
     type Quad = Self;
     type Picked = Self;

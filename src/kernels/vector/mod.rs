@@ -32,6 +32,10 @@ pub(super) unsafe trait Vector: Copy {
     const PARTS: bool = false;
     /// Whether it is as fast as `store`.
     const MASKS: bool = false;
+    /// Whether a tile's results are added up to a mean in registers. That makes code large where there are many tiles.
+    const MEANS: bool = false;
+    /// Whether there are results that go through memory: those of a mean, or those that are parts.
+    const SCRATCH: bool = !(Self::MEANS && Self::PARTS);
     /// Inputs in a turn of the inner loop: 4, or 2 where a CPU could not replay so long a loop without
     /// decoding it, and where `quad` loads nothing.
     const STEP: usize = 4;
@@ -140,13 +144,25 @@ fn channel_vectors<V: Vector>(channels: usize) -> impl Iterator<Item = usize> {
     (0..channels).step_by(V::LANES).map(move |c| c.min(channels - V::LANES))
 }
 
-/// `count` in pieces of at most `most` that differ by at most one: the first of each, and how many.
-/// Even pieces keep more multiply-adds in flight than full ones with a small rest.
+/// Pieces of the same length, one after the other.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Run {
+    pub start: usize,
+    /// Of one piece.
+    pub len: usize,
+    pub pieces: usize,
+}
+
+/// `count` in pieces of at most `most` that differ by at most one, the longer ones first. Even pieces keep more
+/// multiply-adds in flight than full ones with a small rest.
 #[inline(always)]
-pub(super) fn even_pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn even_runs(count: usize, most: usize) -> [Run; 2] {
     let pieces = count.div_ceil(most);
     let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
-    (0..pieces).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
+    [
+        Run { start: 0, len: len + 1, pieces: longer },
+        Run { start: longer * (len + 1), len, pieces: pieces - longer },
+    ]
 }
 
 /// `pointer`, of which the compiler knows nothing: otherwise it computes all addresses of a tile ahead of the

@@ -1,9 +1,9 @@
 //! Pointwise convolution: packed panels of weights, one after the other, times all rows. So a panel
 //! comes from memory once and stays in the first-level cache; the rows come from there or the second.
 
-#[cfg(assembly)]
-use super::even_pieces;
 use super::tile::{Ahead, MOST_ROWS, Segment, WeightSteps, accumulate};
+#[cfg(assembly)]
+use super::{Run, even_runs};
 use super::{Vector, opaque, ranges, row_after, unrolled};
 use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 #[cfg(assembly)]
@@ -25,10 +25,20 @@ pub(in crate::kernels) struct Block<'a> {
     /// The output's columns from the block's first on: they begin `used` columns into the first range.
     outputs: &'a [ColumnRange],
     used: usize,
-    /// Where results go that a tile cannot store, or the mean of all.
+    /// Where results go that are not stored beside each other.
     other: Target,
+    /// Takes them from the scratch.
+    taken: Taken,
+    /// What all are added up to, or null.
+    pub mean: *mut Mean,
     pub target: Target,
 }
+
+/// Takes so many rows of results from the scratch, for a first row.
+///
+/// # Safety
+/// As for the kernel; the rows exist, and so do their results.
+type Taken = unsafe fn(&Block<'_>, usize, usize);
 
 /// What becomes of a block's results.
 #[derive(Clone, Copy)]
@@ -37,29 +47,42 @@ pub(in crate::kernels) enum Target {
     Place(*mut f32),
     /// They are stored each in its column.
     Columns,
-    /// They are stored from here on, [`MOST`] floats for each row of a tile.
+    /// They are stored from here on, [`MOST`] floats for each row of a tile, and taken from there at once.
     Scratch(*mut f32),
     /// They are added up.
-    Mean(*mut Mean),
+    Mean,
 }
 
 impl<'a> Block<'a> {
-    /// Before the first block.
+    /// Before the first block. Where a mean cannot be added up in tiles, `added` does it.
     ///
     /// # Safety
-    /// As for the kernel.
+    /// As for the kernel; the scratch has room for a tile.
     #[inline(always)]
-    pub unsafe fn before(args: &'a PointwiseArgs, other: Target) -> Block<'a> {
+    pub unsafe fn before(
+        args: &'a PointwiseArgs,
+        tiles: &Tiles,
+        scratch: *mut f32,
+        mean: Option<&mut Mean>,
+        added: Taken,
+    ) -> Block<'a> {
+        let taken = if mean.is_some() { added } else { Self::scattered };
+        let mean = mean.map_or(std::ptr::null_mut(), std::ptr::from_mut);
+        let other = match mean.is_null() {
+            true if tiles.parts => Target::Columns,
+            false if tiles.means => Target::Mean,
+            _ => Target::Scratch(scratch),
+        };
         // SAFETY: promised by the caller.
         let outputs = unsafe { ranges(&args.output) };
-        Block { args, first: 0, len: 0, outputs, used: 0, other, target: other }
+        Block { args, first: 0, len: 0, outputs, used: 0, other, taken, mean, target: other }
     }
 
     /// Becomes the next block, of at most so many vectors: their number, 0 if there is none. Vectors of
     /// padding alone are not counted.
     #[inline(always)]
     pub fn next(&mut self, tiles: &Tiles, most: usize) -> usize {
-        let &Tiles { lanes, width, parts, masks, .. } = tiles;
+        let &Tiles { lanes, width, masks, .. } = tiles;
         let args = self.args;
         self.first += self.len;
         self.used += self.len;
@@ -75,15 +98,18 @@ impl<'a> Block<'a> {
         // Whole panels, unless nothing is left then.
         let vectors = if left <= most { left } else { most / per_panel * per_panel };
         self.len = (args.outputs - self.first).min(vectors * lanes);
-        self.target = match self.other {
-            Target::Mean(mean) => Target::Mean(mean),
-            _ if range.len - self.used >= self.len && (masks || self.len.is_multiple_of(lanes)) => {
-                Target::Place(args.output.data.wrapping_add(range.start + self.used))
-            }
-            _ if parts => Target::Columns,
-            other => other,
+        let fits = range.len - self.used >= self.len && (masks || self.len.is_multiple_of(lanes));
+        self.target = match fits && self.mean.is_null() {
+            true => Target::Place(args.output.data.wrapping_add(range.start + self.used)),
+            false => self.other,
         };
         vectors
+    }
+
+    /// Its vectors.
+    #[inline(always)]
+    pub fn vectors(&self, tiles: &Tiles) -> usize {
+        self.len.div_ceil(tiles.lanes)
     }
 
     /// Where weights lie.
@@ -101,12 +127,12 @@ impl<'a> Block<'a> {
         unsafe { self.args.weights.add(self.first * self.args.inputs) }
     }
 
-    /// What tile number `tile` of an image's `tiles` asks for while it is computed: each of the first four, or of the
-    /// first eight, its share of the next block's weights, or of as many of the next layer's. The others ask for
-    /// the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
+    /// What is asked for while the block is computed, in so many tiles for an image: each of the first four, or of the
+    /// first eight, asks for its share of the next block's weights, or of as many of the next layer's. The others ask
+    /// for the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
     /// waiting that come from nearer. A single tile waits for its own weights, and asks for no others.
     #[inline(always)]
-    pub fn ahead(&self, width: usize, tile: usize, tiles: usize) -> Ahead {
+    pub fn ahead(&self, width: usize, tiles: usize) -> Shares {
         let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
         let size = |outputs: usize| outputs.next_multiple_of(width) * inputs;
         let own = weights.wrapping_add(self.first * inputs);
@@ -114,27 +140,42 @@ impl<'a> Block<'a> {
             0 => (next, size(self.len)),
             rest => (own.wrapping_add(size(self.len)), size(self.len.min(rest))),
         };
-        let (shares, share, step) = match tiles {
+        let (left, len, step) = match tiles {
             0..=1 => (0, 0, LINE),
             2..=7 => (4, len / 4, LINE),
             _ => (8, len / 8, LINE / 2),
         };
-        let asks = tile < shares && !next.is_null();
-        Ahead { at: if asks { next.wrapping_add(tile * share) } else { own }, step }
+        Shares { next, len, step, left: if next.is_null() { 0 } else { left }, own }
     }
 
     /// # Safety
     /// As for the kernel.
     #[inline(always)]
-    pub(super) unsafe fn bias<V: Vector, const VECTORS: usize>(&self) -> [V; VECTORS] {
+    pub(super) unsafe fn bias(&self) -> *const f32 {
         // SAFETY: promised by the caller; biases are padded as weights are.
-        unsafe {
-            let from = self.args.bias.add(self.first);
-            let mut bias = [V::zero(); VECTORS];
-            for (j, bias) in bias.iter_mut().enumerate() {
-                *bias = V::load(from.add(j * V::LANES));
-            }
-            bias
+        unsafe { self.args.bias.add(self.first) }
+    }
+
+    /// Adds so many rows of results from the scratch to the mean.
+    ///
+    /// # Safety
+    /// As for the kernel; there is a mean, and results are in the scratch.
+    #[inline(always)]
+    pub unsafe fn added<V: Vector>(&self, rows: usize) {
+        if let Target::Scratch(from) = self.target {
+            // SAFETY: promised by the caller.
+            unsafe { (*self.mean).add_stored::<V>(from, rows, self.len.div_ceil(V::LANES)) }
+        }
+    }
+
+    /// Stores so many rows of results from the scratch, wherever they belong from `row` on.
+    ///
+    /// # Safety
+    /// As for [`Taken`].
+    pub unsafe fn scattered(block: &Block<'_>, row: usize, rows: usize) {
+        if let Target::Scratch(from) = block.target {
+            // SAFETY: promised by the caller.
+            unsafe { block.scatter(row, rows, from) }
         }
     }
 
@@ -165,7 +206,7 @@ impl<'a> Block<'a> {
     /// the scratch; for a mean, each tile's rows are a row of the image.
     ///
     /// # Safety
-    /// As for [`Block::tile`]; the rows divide into 7 and 8, and the tiles compute a panel.
+    /// As for [`Block::tiles`]; the rows divide into 7 and 8, and the tiles compute a panel.
     #[cfg(assembly)]
     pub unsafe fn scheduled(
         &self,
@@ -179,13 +220,15 @@ impl<'a> Block<'a> {
         unsafe {
             let weights = self.weights();
             let bias = self.args.bias.add(self.first);
-            for (row, len) in even_pieces(rows.len(), 8) {
+            let tiles_of =
+                |run: Run| (0..run.pieces).map(move |i| (run.start + i * run.len, run.len));
+            for (row, len) in even_runs(rows.len(), 8).into_iter().flat_map(tiles_of) {
                 let row = rows.start + row;
                 let (to, output_stride) = match self.target {
                     Target::Place(to) if self.len == 8 => {
                         (to.add(row * output.stride), output.stride)
                     }
-                    Target::Mean(mean) => ((*mean).row.as_mut_ptr(), 0),
+                    Target::Mean => ((*self.mean).row.as_mut_ptr(), 0),
                     _ => (scratch, MOST),
                 };
                 tiles[len - 7](&TileArgs {
@@ -198,64 +241,83 @@ impl<'a> Block<'a> {
                     output: to,
                     output_stride,
                     relu: *relu,
-                    sum: matches!(self.target, Target::Mean(_)),
+                    sum: matches!(self.target, Target::Mean),
                 });
                 if to == scratch {
                     self.scatter(row, len, scratch);
-                } else if let Target::Mean(mean) = self.target {
-                    (*mean).add_row();
+                } else if let Target::Mean = self.target {
+                    (*self.mean).add_row();
                 }
             }
         }
     }
 
-    /// Computes `ROWS` rows from `row` on, and asks for the weights `ahead`.
+    /// Computes so many times `ROWS` rows, from `row` on.
     ///
     /// # Safety
     /// As for the kernel; the rows and vectors exist, panels are `WIDTH` wide, and the target is one for
     /// the vector.
     #[inline(always)]
-    pub unsafe fn tile<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
+    pub unsafe fn tiles<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
-        row: usize,
-        mut ahead: Ahead,
+        mut row: usize,
+        count: usize,
+        shares: &mut Shares,
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut sums = [self.bias::<V, VECTORS>(); ROWS];
-            let steps = self.steps::<V, WIDTH>();
-            let PointwiseArgs { input, output, relu, .. } = self.args;
-            // Opaque: rows are reached by additions, not each by a multiplication.
-            let from = opaque(input.data.add(row * input.stride));
-            let mut weights = self.weights();
-            for range in ranges(input) {
-                let segment = Segment { inputs: from.add(range.start), weights, len: range.len };
-                accumulate(&mut sums, segment, input.stride, steps, Some(&mut ahead));
-                weights = weights.add(range.len * WIDTH);
-            }
-            // No closures: they are compiled without the instruction set.
-            if *relu {
-                unrolled!(ROWS, |row| {
-                    for sum in &mut sums[row] {
-                        *sum = sum.relu();
-                    }
-                });
-            }
-            match self.target {
-                Target::Place(to) => self.store(sums, to.add(row * output.stride), output.stride),
-                Target::Scratch(to) if !V::PARTS => self.store(sums, to, MOST),
-                Target::Mean(mean) => (*mean).add(sums),
-                _ if V::PARTS => self.store_columns(sums, row),
-                _ => {}
+            // What a tile begins with is at hand: the one before is still being computed.
+            let input = &self.args.input;
+            let (ranges, input_stride) = (ranges(input), input.stride);
+            let (steps, bias, first_weights) =
+                (self.steps::<V, WIDTH>(), self.bias(), self.weights());
+            let mut from = input.data.add(row * input_stride);
+            for _ in 0..count {
+                // Opaque: rows are reached by additions, not each by a multiplication.
+                from = opaque(from);
+                let mut ahead = shares.take();
+                let mut sums = [vectors::<V, VECTORS>(bias); ROWS];
+                let mut weights = first_weights;
+                for range in ranges {
+                    let segment =
+                        Segment { inputs: from.add(range.start), weights, len: range.len };
+                    accumulate(&mut sums, segment, input_stride, steps, Some(&mut ahead));
+                    weights = weights.add(range.len * WIDTH);
+                }
+                // What it ends with is looked up, or would take registers.
+                let block = &*opaque(self);
+                // No closures: they are compiled without the instruction set.
+                if block.args.relu {
+                    unrolled!(ROWS, |row| {
+                        for sum in &mut sums[row] {
+                            *sum = sum.relu();
+                        }
+                    });
+                }
+                let stride = block.args.output.stride;
+                let (to, stride) = match block.target {
+                    Target::Place(to) => (to.add(row * stride), stride),
+                    Target::Scratch(to) => (to, MOST),
+                    _ => (std::ptr::null_mut(), 0),
+                };
+                match block.target {
+                    Target::Columns if V::PARTS => block.store_columns(sums, row),
+                    Target::Mean if V::MEANS => (*block.mean).add(sums),
+                    _ => block.store(sums, to, stride),
+                }
+                if V::SCRATCH && matches!(block.target, Target::Scratch(_)) {
+                    (block.taken)(block, row, ROWS);
+                }
+                from = from.wrapping_add(ROWS * input_stride);
+                row += ROWS;
             }
         }
     }
 
-    /// Stores rows `stride` floats apart.
+    /// Stores rows `stride` floats apart: the block's outputs or, where the vector has no masks, all lanes.
     ///
     /// # Safety
-    /// As for [`Block::tile`]; `to` has room for the block's outputs or, where the vector has no masks, for
-    /// all lanes.
+    /// As for [`Block::tiles`]; `to` has room for them.
     #[inline(always)]
     pub(super) unsafe fn store<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -282,7 +344,7 @@ impl<'a> Block<'a> {
     /// Stores each output in its column.
     ///
     /// # Safety
-    /// As for [`Block::tile`]; the vector can store parts.
+    /// As for [`Block::tiles`]; the vector can store parts.
     #[inline(always)]
     pub(super) unsafe fn store_columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -316,6 +378,45 @@ impl<'a> Block<'a> {
     }
 }
 
+/// Neighbouring vectors.
+///
+/// # Safety
+/// They exist, and the CPU has the vector's instructions.
+#[inline(always)]
+pub(super) unsafe fn vectors<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mut vectors = [V::zero(); VECTORS];
+        for (j, vector) in vectors.iter_mut().enumerate() {
+            *vector = V::load(from.add(j * V::LANES));
+        }
+        vectors
+    }
+}
+
+/// What the tiles of a block ask for, one after the other.
+pub(in crate::kernels) struct Shares {
+    next: *const f32,
+    len: usize,
+    step: usize,
+    left: usize,
+    /// What tiles ask for that have no share.
+    own: *const f32,
+}
+
+impl Shares {
+    #[inline(always)]
+    fn take(&mut self) -> Ahead {
+        let mut ahead = Ahead { at: self.own, step: self.step };
+        if self.left > 0 {
+            ahead.at = self.next;
+            self.next = self.next.wrapping_add(self.len);
+            self.left -= 1;
+        }
+        ahead
+    }
+}
+
 /// Adds up an image's pixels: those of a row from left to right, then the rows.
 pub(in crate::kernels) struct Mean {
     pub images: usize,
@@ -332,10 +433,10 @@ impl Mean {
         Mean { images, width, pixels: 0, row: [0.0; MOST], total: [0.0; MOST] }
     }
 
-    /// Starts an image, with so many outputs.
-    pub fn clear(&mut self, outputs: usize) {
+    /// Starts an image.
+    pub fn clear(&mut self, block: &Block<'_>) {
         self.pixels = 0;
-        self.total[..outputs].fill(0.0);
+        self.total[..block.len.next_multiple_of(LINE)].fill(0.0);
     }
 
     /// Whether all pieces of so many pixels are rows.
@@ -352,6 +453,8 @@ impl Mean {
         }
     }
 
+    /// Adds a tile's results in registers.
+    ///
     /// # Safety
     /// The CPU has the vector's instructions.
     #[inline(always)]
@@ -389,6 +492,34 @@ impl Mean {
                 }
             }
         }
+    }
+
+    /// Adds so many rows of results, [`MOST`] floats apart.
+    ///
+    /// # Safety
+    /// There are so many vectors of each; the CPU has the vector's instructions.
+    #[inline(always)]
+    unsafe fn add_stored<V: Vector>(&mut self, rows: *const f32, count: usize, vectors: usize) {
+        let (width, first) = (self.width, self.pixels);
+        for lane in (0..vectors).map(|vector| vector * V::LANES) {
+            // SAFETY: promised by the caller; there is room for the most outputs of a block.
+            unsafe {
+                let row = self.row.as_mut_ptr().add(lane);
+                let total = self.total.as_mut_ptr().add(lane);
+                let mut sum = if first > 0 { V::load(row) } else { V::zero() };
+                let mut left = width - first;
+                for i in 0..count {
+                    sum = sum.add(V::load(rows.add(i * MOST + lane)));
+                    left -= 1;
+                    if left == 0 {
+                        V::load(total).add(sum).store(total);
+                        (sum, left) = (V::zero(), width);
+                    }
+                }
+                sum.store(row);
+            }
+        }
+        self.pixels = (first + count) % width;
     }
 
     /// Divides by the number of pixels, and stores the block's outputs of an image.
@@ -429,9 +560,10 @@ unsafe fn copy(from: *const f32, to: *mut f32, len: usize) {
 pub(in crate::kernels) struct Tiles {
     /// Floats in a vector.
     pub lanes: usize,
-    /// Whether part of a vector can be stored, and at no cost.
+    /// See [`Vector`].
     pub parts: bool,
     pub masks: bool,
+    pub means: bool,
     /// Outputs in a panel.
     pub width: usize,
     /// The most rows of a tile of 1, 2, ... vectors.
@@ -441,7 +573,8 @@ pub(in crate::kernels) struct Tiles {
 impl Tiles {
     /// Tiles of a vector.
     pub const fn new<V: Vector>(width: usize, rows: &'static [usize]) -> Tiles {
-        Tiles { lanes: V::LANES, parts: V::PARTS, masks: V::MASKS, width, rows }
+        let (parts, masks, means) = (V::PARTS, V::MASKS, V::MEANS);
+        Tiles { lanes: V::LANES, parts, masks, means, width, rows }
     }
 
     /// The most vectors of a block for so many rows. One tile for all of them, if there is one, takes the
@@ -466,12 +599,20 @@ macro_rules! pointwise_kernels {
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Block, Mean, Scratch, Target, Tiles, even_pieces, opaque,
+            Block, Mean, Run, Scratch, Tiles, even_runs,
         };
         use std::mem::MaybeUninit;
 
         pub(super) const TILES: Tiles =
             Tiles::new::<$vector>($width, &[$([$($rows),*].len()),*]);
+
+        /// # Safety
+        /// As for [`Block::added`].
+        $(#[$attribute])*
+        pub(super) unsafe fn added(block: &Block<'_>, _: usize, rows: usize) {
+            // SAFETY: promised by the caller.
+            unsafe { block.added::<$vector>(rows) }
+        }
 
         /// All blocks, tile by tile. They are stored, or added up to means.
         ///
@@ -480,49 +621,55 @@ macro_rules! pointwise_kernels {
         $(#[$attribute])*
         pub(super) unsafe fn run(
             args: &PointwiseArgs,
-            mut mean: Option<&mut Mean>,
+            mean: Option<&mut Mean>,
         ) {
             let images = mean.as_ref().map_or(1, |mean| mean.images);
             let pixels = args.rows / images;
             let most = TILES.most_vectors(pixels);
             let mut scratch = MaybeUninit::<Scratch>::uninit();
-            let other = match &mut mean {
-                Some(mean) => Target::Mean(*mean),
-                None => Target::Scratch(scratch.as_mut_ptr().cast()),
-            };
+            if !TILES.means && mean.is_some() {
+                // Lanes are added up that tiles do not store.
+                scratch = MaybeUninit::zeroed();
+            }
             // SAFETY: promised by the caller; the scratch has room for a tile.
             unsafe {
-                let mut block = Block::before(args, other);
+                let scratch = scratch.as_mut_ptr().cast();
+                let mut block = Block::before(args, &TILES, scratch, mean, added);
+                let (mut known, mut runs) = (0, [Run::default(); 2]);
                 loop {
                     let vectors = block.next(&TILES, most);
                     if vectors == 0 {
                         break;
                     }
-                    let (mut tile, tiles) = (0, pixels.div_ceil(TILES.rows[vectors - 1]));
-                    for image in 0..images {
-                        if let Some(mean) = &mut mean {
-                            mean.clear(vectors * TILES.lanes);
+                    if vectors != known {
+                        (known, runs) = (vectors, even_runs(pixels, TILES.rows[vectors - 1]));
+                    }
+                    let mut shares = block.ahead($width, runs[0].pieces + runs[1].pieces);
+                    let mut first_row = 0;
+                    while first_row < args.rows {
+                        if let Some(mean) = block.mean.as_mut() {
+                            mean.clear(&block);
                         }
-                        for (row, rows) in even_pieces(pixels, TILES.rows[vectors - 1]) {
-                            let row = image * pixels + row;
-                            let ahead = block.ahead($width, tile, tiles);
-                            tile += 1;
-                            let block = &*opaque(&raw const block);
-                            match (vectors, rows) {
+                        for run in &runs {
+                            if run.pieces == 0 {
+                                continue;
+                            }
+                            let row = first_row + run.start;
+                            match (block.vectors(&TILES), run.len) {
                                 $($(
                                     ($vectors, $rows) => {
-                                        block.tile::<$vector, $width, $rows, $vectors>(row, ahead);
+                                        block.tiles::<$vector, $width, $rows, $vectors>(
+                                            row, run.pieces, &mut shares,
+                                        );
                                     }
                                 )*)*
                                 _ => unreachable!("a tile larger than the registers"),
                             }
-                            if let Target::Scratch(from) = block.target {
-                                block.scatter(row, rows, from);
-                            }
                         }
-                        if let Some(mean) = &mut mean {
-                            mean.finish(&block, image);
+                        if let Some(mean) = block.mean.as_mut() {
+                            mean.finish(&block, first_row / pixels);
                         }
+                        first_row += pixels;
                     }
                 }
             }
