@@ -15,22 +15,23 @@ unsafe fn scheduled(args: &PointwiseArgs, mean: Option<&mut Mean>, tiles: [TileF
     let pixels = args.rows / images;
     let pieces = pixels.div_ceil(8);
     let rows = mean.as_ref().is_none_or(|mean| mean.rows_are(pixels, pieces));
-    // SAFETY: promised by the caller; an image's rows divide into 7 and 8, a mean's tiles are its rows, and
-    // a block is a panel.
+    // SAFETY: promised by the caller; an image's rows divide into 7 and 8, a mean's tiles are its rows, a
+    // block is a panel, and the scratch has room for one.
     unsafe {
         if pixels < 7 * pieces || !rows {
             return run(args, mean);
         }
         let mut scratch = MaybeUninit::<Scratch>::uninit();
-        let place = scratch.as_mut_ptr().cast();
-        let mut block = Block::before(args, &TILES, place, mean, added);
+        let scratch = scratch.as_mut_ptr().cast();
+        let mean = mean.map(|mean| (mean, added as _));
+        let mut block = Block::before(args, &TILES, scratch, mean);
         while block.next(&TILES, TILES.rows.len()) > 0 {
             for image in 0..images {
                 if let Some(mean) = block.mean.as_mut() {
-                    mean.clear(&block);
+                    mean.clear(TILES.width);
                 }
                 let first = image * pixels;
-                block.scheduled(first..first + pixels, tiles, &mut scratch);
+                block.scheduled(first..first + pixels, tiles, scratch);
                 if let Some(mean) = block.mean.as_mut() {
                     mean.finish(&block, image);
                 }

@@ -1,6 +1,6 @@
 //! The fully connected layer: a pointwise convolution whose inputs are added up in blocks.
 
-use super::pointwise::{Block, Target, vectors};
+use super::pointwise::{Block, Target, load_vectors};
 use super::tile::{Segment, accumulate};
 use super::{Vector, ranges};
 use crate::kernels::args::PointwiseArgs;
@@ -12,7 +12,7 @@ impl Block<'_> {
     /// One row, added up as a fully connected layer's.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; not with a mean as the target.
+    /// As for [`Block::tiles`]; not of a block with a mean.
     #[inline(always)]
     pub unsafe fn blocked_row<V: Vector, const WIDTH: usize, const VECTORS: usize>(
         &self,
@@ -20,7 +20,7 @@ impl Block<'_> {
     ) {
         // SAFETY: promised by the caller.
         unsafe {
-            let mut sums = vectors::<V, VECTORS>(self.bias());
+            let mut sums = load_vectors::<V, VECTORS>(self.bias());
             let (steps, PointwiseArgs { input, output, .. }) =
                 (self.steps::<V, WIDTH>(), self.args);
             let from = input.data.add(row * input.stride);
@@ -46,7 +46,7 @@ impl Block<'_> {
             let sums = [added(sums, block[0])];
             match self.target {
                 Target::Place(to) => self.store(sums, to.add(row * output.stride), 0),
-                Target::Scratch(to) => self.store(sums, to, 0),
+                Target::Scratch(to) if V::SCRATCH => self.store(sums, to, 0),
                 Target::Columns if V::PARTS => self.store_columns(sums, row),
                 _ => {}
             }
@@ -82,7 +82,7 @@ macro_rules! fully_connected_kernel {
             // SAFETY: promised by the caller; the scratch has room for a row.
             unsafe {
                 let scratch = scratch.as_mut_ptr().cast();
-                let mut block = Block::before(args, &TILES, scratch, None, Block::scattered);
+                let mut block = Block::before(args, &TILES, scratch, None);
                 loop {
                     let vectors = block.next(&TILES, TILES.rows.len());
                     if vectors == 0 {

@@ -34,7 +34,7 @@ pub(super) unsafe trait Vector: Copy {
     const MASKS: bool = false;
     /// Whether a tile's results are added up to a mean in registers. That makes code large where there are many tiles.
     const MEANS: bool = false;
-    /// Whether there are results that go through memory: those of a mean, or those that are parts.
+    /// Whether compiled tiles have results that go through a scratch: those of a mean, or those that are parts.
     const SCRATCH: bool = !(Self::MEANS && Self::PARTS);
     /// Inputs in a turn of the inner loop: 4, or 2 where a CPU could not replay so long a loop without
     /// decoding it, and where `quad` loads nothing.
@@ -153,8 +153,8 @@ pub(super) struct Run {
     pub pieces: usize,
 }
 
-/// `count` in pieces of at most `most` that differ by at most one, the longer ones first. Even pieces keep more
-/// multiply-adds in flight than full ones with a small rest.
+/// `count` in pieces of at most `most` that differ by at most one, the longer ones first; of either there may be
+/// none. Even pieces keep more multiply-adds in flight than full ones with a small rest.
 #[inline(always)]
 pub(super) fn even_runs(count: usize, most: usize) -> [Run; 2] {
     let pieces = count.div_ceil(most);
@@ -169,7 +169,7 @@ pub(super) fn even_runs(count: usize, most: usize) -> [Run; 2] {
 /// loops around it, more than there are registers, and keeps them in memory.
 #[allow(clippy::pointers_in_nomem_asm_block)] // nothing is read
 #[inline(always)]
-pub(super) fn opaque<T>(pointer: *const T) -> *const T {
+fn opaque<T>(pointer: *const T) -> *const T {
     #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
     {
         let mut pointer = pointer;

@@ -10,7 +10,7 @@ use crate::kernels::args::{ColumnRange, PointwiseArgs, PointwiseMeanArgs};
 use crate::kernels::args::{TileArgs, TileFn};
 use crate::kernels::layout::LINE;
 #[cfg(assembly)]
-use std::{mem::MaybeUninit, ops::Range};
+use std::ops::Range;
 
 /// Outputs in the widest block of panels.
 pub(super) const MOST: usize = 64;
@@ -27,18 +27,19 @@ pub(in crate::kernels) struct Block<'a> {
     used: usize,
     /// Where results go that are not stored beside each other.
     other: Target,
-    /// Takes them from the scratch.
-    taken: Taken,
+    /// Takes them from the scratch, if they go there.
+    taken: Taken<'a>,
     /// What all are added up to, or null.
     pub mean: *mut Mean,
     pub target: Target,
 }
 
-/// Takes so many rows of results from the scratch, for a first row.
+/// Takes results from the scratch: a row, how many from there on, and their results, [`MOST`] floats apart. Behind a
+/// pointer, for it is called from every tile and compiled once.
 ///
 /// # Safety
 /// As for the kernel; the rows exist, and so do their results.
-type Taken = unsafe fn(&Block<'_>, usize, usize);
+type Taken<'a> = unsafe fn(block: &Block<'a>, row: usize, rows: usize, from: *const f32);
 
 /// What becomes of a block's results.
 #[derive(Clone, Copy)]
@@ -49,25 +50,26 @@ pub(in crate::kernels) enum Target {
     Columns,
     /// They are stored from here on, [`MOST`] floats for each row of a tile, and taken from there at once.
     Scratch(*mut f32),
-    /// They are added up.
+    /// They are added up to the mean, in registers.
     Mean,
 }
 
 impl<'a> Block<'a> {
-    /// Before the first block. Where a mean cannot be added up in tiles, `added` does it.
+    /// Before the first block. A mean comes with what adds to it from the scratch, where tiles do not.
     ///
     /// # Safety
-    /// As for the kernel; the scratch has room for a tile.
+    /// As for the kernel; the scratch has room for a tile, and lives as long as the block.
     #[inline(always)]
     pub unsafe fn before(
         args: &'a PointwiseArgs,
         tiles: &Tiles,
         scratch: *mut f32,
-        mean: Option<&mut Mean>,
-        added: Taken,
+        mean: Option<(&'a mut Mean, Taken<'a>)>,
     ) -> Block<'a> {
-        let taken = if mean.is_some() { added } else { Self::scattered };
-        let mean = mean.map_or(std::ptr::null_mut(), std::ptr::from_mut);
+        let (mean, taken) = match mean {
+            Some((mean, added)) => (std::ptr::from_mut(mean), added),
+            None => (std::ptr::null_mut(), Self::scatter as Taken<'a>),
+        };
         let other = match mean.is_null() {
             true if tiles.parts => Target::Columns,
             false if tiles.means => Target::Mean,
@@ -106,7 +108,7 @@ impl<'a> Block<'a> {
         vectors
     }
 
-    /// Its vectors.
+    /// Number of its vectors.
     #[inline(always)]
     pub fn vectors(&self, tiles: &Tiles) -> usize {
         self.len.div_ceil(tiles.lanes)
@@ -132,7 +134,7 @@ impl<'a> Block<'a> {
     /// for the block's own, which are near. The more tiles, the fewer lines are under way at a time: these keep others
     /// waiting that come from nearer. A single tile waits for its own weights, and asks for no others.
     #[inline(always)]
-    pub fn ahead(&self, width: usize, tiles: usize) -> Shares {
+    pub fn shares(&self, width: usize, tiles: usize) -> Shares {
         let PointwiseArgs { weights, inputs, outputs, next, .. } = *self.args;
         let size = |outputs: usize| outputs.next_multiple_of(width) * inputs;
         let own = weights.wrapping_add(self.first * inputs);
@@ -140,43 +142,31 @@ impl<'a> Block<'a> {
             0 => (next, size(self.len)),
             rest => (own.wrapping_add(size(self.len)), size(self.len.min(rest))),
         };
-        let (left, len, step) = match tiles {
+        let (left, share, step) = match tiles {
             0..=1 => (0, 0, LINE),
             2..=7 => (4, len / 4, LINE),
             _ => (8, len / 8, LINE / 2),
         };
-        Shares { next, len, step, left: if next.is_null() { 0 } else { left }, own }
+        Shares { next, share, left: if next.is_null() { 0 } else { left }, step, own }
     }
 
     /// # Safety
     /// As for the kernel.
     #[inline(always)]
     pub(super) unsafe fn bias(&self) -> *const f32 {
-        // SAFETY: promised by the caller; biases are padded as weights are.
+        // SAFETY: promised by the caller. Biases are padded as weights are, so that vectors can be loaded.
         unsafe { self.args.bias.add(self.first) }
     }
 
-    /// Adds so many rows of results from the scratch to the mean.
+    /// Adds so many rows of results, [`MOST`] floats apart, to the mean.
     ///
     /// # Safety
-    /// As for the kernel; there is a mean, and results are in the scratch.
+    /// As for the kernel; there is a mean.
     #[inline(always)]
-    pub unsafe fn added<V: Vector>(&self, rows: usize) {
-        if let Target::Scratch(from) = self.target {
-            // SAFETY: promised by the caller.
-            unsafe { (*self.mean).add_stored::<V>(from, rows, self.len.div_ceil(V::LANES)) }
-        }
-    }
-
-    /// Stores so many rows of results from the scratch, wherever they belong from `row` on.
-    ///
-    /// # Safety
-    /// As for [`Taken`].
-    pub unsafe fn scattered(block: &Block<'_>, row: usize, rows: usize) {
-        if let Target::Scratch(from) = block.target {
-            // SAFETY: promised by the caller.
-            unsafe { block.scatter(row, rows, from) }
-        }
+    pub unsafe fn add<V: Vector>(&self, rows: usize, from: *const f32) {
+        let vectors = self.len.div_ceil(V::LANES);
+        // SAFETY: promised by the caller.
+        unsafe { (*self.mean).add_stored::<V>(from, rows, vectors) }
     }
 
     /// Stores so many rows of results, [`MOST`] floats apart, wherever they belong from `row` on.
@@ -206,20 +196,15 @@ impl<'a> Block<'a> {
     /// the scratch; for a mean, each tile's rows are a row of the image.
     ///
     /// # Safety
-    /// As for [`Block::tiles`]; the rows divide into 7 and 8, and the tiles compute a panel.
+    /// As for [`Block::tiles`]; the rows divide into 7 and 8, the tiles compute a panel, and the scratch has room for
+    /// one.
     #[cfg(assembly)]
-    pub unsafe fn scheduled(
-        &self,
-        rows: Range<usize>,
-        tiles: [TileFn; 2],
-        scratch: &mut MaybeUninit<Scratch>,
-    ) {
+    pub unsafe fn scheduled(&self, rows: Range<usize>, tiles: [TileFn; 2], scratch: *mut f32) {
         let PointwiseArgs { input, output, relu, .. } = self.args;
-        let scratch = scratch.as_mut_ptr().cast();
-        // SAFETY: promised by the caller; the scratch and a mean's row have room.
+        // SAFETY: promised by the caller; a mean's row has room.
         unsafe {
             let weights = self.weights();
-            let bias = self.args.bias.add(self.first);
+            let bias = self.bias();
             let tiles_of =
                 |run: Run| (0..run.pieces).map(move |i| (run.start + i * run.len, run.len));
             for (row, len) in even_runs(rows.len(), 8).into_iter().flat_map(tiles_of) {
@@ -252,11 +237,11 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Computes so many times `ROWS` rows, from `row` on.
+    /// Computes so many times `ROWS` rows, from `row` on, and asks for `shares` of weights meanwhile.
     ///
     /// # Safety
     /// As for the kernel; the rows and vectors exist, panels are `WIDTH` wide, and the target is one for
-    /// the vector.
+    /// the vector: columns only with `PARTS`, the mean in registers only with `MEANS`.
     #[inline(always)]
     pub unsafe fn tiles<V: Vector, const WIDTH: usize, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -268,7 +253,7 @@ impl<'a> Block<'a> {
         unsafe {
             // What a tile begins with is at hand: the one before is still being computed.
             let input = &self.args.input;
-            let (ranges, input_stride) = (ranges(input), input.stride);
+            let (all_inputs, input_stride) = (ranges(input), input.stride);
             let (steps, bias, first_weights) =
                 (self.steps::<V, WIDTH>(), self.bias(), self.weights());
             let mut from = input.data.add(row * input_stride);
@@ -276,9 +261,9 @@ impl<'a> Block<'a> {
                 // Opaque: rows are reached by additions, not each by a multiplication.
                 from = opaque(from);
                 let mut ahead = shares.take();
-                let mut sums = [vectors::<V, VECTORS>(bias); ROWS];
+                let mut sums = [load_vectors::<V, VECTORS>(bias); ROWS];
                 let mut weights = first_weights;
-                for range in ranges {
+                for range in all_inputs {
                     let segment =
                         Segment { inputs: from.add(range.start), weights, len: range.len };
                     accumulate(&mut sums, segment, input_stride, steps, Some(&mut ahead));
@@ -294,19 +279,22 @@ impl<'a> Block<'a> {
                         }
                     });
                 }
+                // `store` is there once for all that use it.
                 let stride = block.args.output.stride;
                 let (to, stride) = match block.target {
                     Target::Place(to) => (to.add(row * stride), stride),
                     Target::Scratch(to) => (to, MOST),
-                    _ => (std::ptr::null_mut(), 0),
+                    Target::Columns | Target::Mean => (std::ptr::null_mut(), 0),
                 };
                 match block.target {
                     Target::Columns if V::PARTS => block.store_columns(sums, row),
                     Target::Mean if V::MEANS => (*block.mean).add(sums),
                     _ => block.store(sums, to, stride),
                 }
-                if V::SCRATCH && matches!(block.target, Target::Scratch(_)) {
-                    (block.taken)(block, row, ROWS);
+                if V::SCRATCH
+                    && let Target::Scratch(from) = block.target
+                {
+                    (block.taken)(block, row, ROWS, from);
                 }
                 from = from.wrapping_add(ROWS * input_stride);
                 row += ROWS;
@@ -383,7 +371,9 @@ impl<'a> Block<'a> {
 /// # Safety
 /// They exist, and the CPU has the vector's instructions.
 #[inline(always)]
-pub(super) unsafe fn vectors<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS] {
+pub(super) unsafe fn load_vectors<V: Vector, const VECTORS: usize>(
+    from: *const f32,
+) -> [V; VECTORS] {
     // SAFETY: promised by the caller.
     unsafe {
         let mut vectors = [V::zero(); VECTORS];
@@ -396,10 +386,12 @@ pub(super) unsafe fn vectors<V: Vector, const VECTORS: usize>(from: *const f32) 
 
 /// What the tiles of a block ask for, one after the other.
 pub(in crate::kernels) struct Shares {
+    /// The next share, floats in one, and how many are left.
     next: *const f32,
-    len: usize,
-    step: usize,
+    share: usize,
     left: usize,
+    /// See [`Ahead`].
+    step: usize,
     /// What tiles ask for that have no share.
     own: *const f32,
 }
@@ -410,7 +402,7 @@ impl Shares {
         let mut ahead = Ahead { at: self.own, step: self.step };
         if self.left > 0 {
             ahead.at = self.next;
-            self.next = self.next.wrapping_add(self.len);
+            self.next = self.next.wrapping_add(self.share);
             self.left -= 1;
         }
         ahead
@@ -433,10 +425,10 @@ impl Mean {
         Mean { images, width, pixels: 0, row: [0.0; MOST], total: [0.0; MOST] }
     }
 
-    /// Starts an image.
-    pub fn clear(&mut self, block: &Block<'_>) {
+    /// Starts an image, with so many outputs.
+    pub fn clear(&mut self, outputs: usize) {
         self.pixels = 0;
-        self.total[..block.len.next_multiple_of(LINE)].fill(0.0);
+        self.total[..outputs].fill(0.0);
     }
 
     /// Whether all pieces of so many pixels are rows.
@@ -560,7 +552,7 @@ unsafe fn copy(from: *const f32, to: *mut f32, len: usize) {
 pub(in crate::kernels) struct Tiles {
     /// Floats in a vector.
     pub lanes: usize,
-    /// See [`Vector`].
+    /// What its vector can: see [`Vector`].
     pub parts: bool,
     pub masks: bool,
     pub means: bool,
@@ -588,7 +580,8 @@ impl Tiles {
 }
 
 /// As many rows as any tile has, of as many outputs.
-pub(in crate::kernels) type Scratch = [[f32; MOST]; MOST_ROWS];
+#[repr(align(64))] // a cache line
+pub(in crate::kernels) struct Scratch(#[allow(dead_code)] [[f32; MOST]; MOST_ROWS]);
 
 /// The pointwise kernels of an instruction set: for each number of vectors the numbers of rows in a
 /// tile, each from 1 on.
@@ -607,11 +600,11 @@ macro_rules! pointwise_kernels {
             Tiles::new::<$vector>($width, &[$([$($rows),*].len()),*]);
 
         /// # Safety
-        /// As for [`Block::added`].
+        /// As for [`Block::add`].
         $(#[$attribute])*
-        pub(super) unsafe fn added(block: &Block<'_>, _: usize, rows: usize) {
+        pub(super) unsafe fn added(block: &Block<'_>, _: usize, rows: usize, from: *const f32) {
             // SAFETY: promised by the caller.
-            unsafe { block.added::<$vector>(rows) }
+            unsafe { block.add::<$vector>(rows, from) }
         }
 
         /// All blocks, tile by tile. They are stored, or added up to means.
@@ -627,28 +620,31 @@ macro_rules! pointwise_kernels {
             let pixels = args.rows / images;
             let most = TILES.most_vectors(pixels);
             let mut scratch = MaybeUninit::<Scratch>::uninit();
-            if !TILES.means && mean.is_some() {
-                // Lanes are added up that tiles do not store.
+            if TILES.masks && !TILES.means && mean.is_some() {
+                // Lanes are added up that tiles do not store; what becomes of them is not stored either.
                 scratch = MaybeUninit::zeroed();
             }
             // SAFETY: promised by the caller; the scratch has room for a tile.
             unsafe {
                 let scratch = scratch.as_mut_ptr().cast();
-                let mut block = Block::before(args, &TILES, scratch, mean, added);
-                let (mut known, mut runs) = (0, [Run::default(); 2]);
+                let mean = mean.map(|mean| (mean, added as _));
+                let mut block = Block::before(args, &TILES, scratch, mean);
+                // Little is kept from tile to tile, for it would be in memory: runs are worked out once, the number of
+                // vectors for each run, and an image is its first row.
+                let (mut runs_of, mut runs) = (0, [Run::default(); 2]);
                 loop {
                     let vectors = block.next(&TILES, most);
                     if vectors == 0 {
                         break;
                     }
-                    if vectors != known {
-                        (known, runs) = (vectors, even_runs(pixels, TILES.rows[vectors - 1]));
+                    if vectors != runs_of {
+                        (runs_of, runs) = (vectors, even_runs(pixels, TILES.rows[vectors - 1]));
                     }
-                    let mut shares = block.ahead($width, runs[0].pieces + runs[1].pieces);
+                    let mut shares = block.shares($width, runs[0].pieces + runs[1].pieces);
                     let mut first_row = 0;
                     while first_row < args.rows {
                         if let Some(mean) = block.mean.as_mut() {
-                            mean.clear(&block);
+                            mean.clear(block.vectors(&TILES) * TILES.lanes);
                         }
                         for run in &runs {
                             if run.pieces == 0 {

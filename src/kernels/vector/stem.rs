@@ -16,9 +16,9 @@ pub(in crate::kernels) struct Group {
     stored: usize,
 }
 
-/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels that fill no vector are part
-/// of one of which only they are stored or, where masks are slow, one that stores others a second time, with
-/// the same values.
+/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels left over fill no vector: with masks
+/// the last one of a group stores them alone; without, another group's ends with them, and stores those before
+/// them again, with the same values.
 #[inline(always)]
 pub(in crate::kernels) fn channel_groups<V: Vector>(
     channels: usize,
@@ -144,7 +144,7 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANE
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
 #[inline(always)]
 unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, group: Group) {
-    // SAFETY: the same arguments.
+    // SAFETY: the same arguments. Opaque, or a row would begin by storing where each weight is.
     let args = unsafe { &*opaque(args) };
     let columns = (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width);
     let first_tap = columns.start + 1 - 2 * x;

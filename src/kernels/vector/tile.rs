@@ -19,7 +19,7 @@ pub(super) struct Segment {
 }
 
 /// Memory that will be read soon.
-pub(in crate::kernels) struct Ahead {
+pub(super) struct Ahead {
     pub at: *const f32,
     /// Floats to go on for every cache line that is asked for. With less than a line, lines are asked for
     /// more than once.
