@@ -474,7 +474,8 @@ mod tests {
         println!("seed {seed}");
         let network = network();
         let (start, mut round) = (Instant::now(), 0);
-        while start.elapsed() < time() {
+        // A few rounds however busy the machine is.
+        while start.elapsed() < time() || round < 4 {
             let pick =
                 |what: u64, most: u64| (random(seed ^ random(what + 9 * round)) % most) as usize;
             let size = [1 + pick(0, 150), 1 + pick(1, 40)];
@@ -505,7 +506,6 @@ mod tests {
             }
             round += 1;
         }
-        assert!(round > 3, "{round} rounds");
     }
 
     /// Slows down all threads but one, so that this one meets pieces.
