@@ -16,9 +16,9 @@ pub(in crate::kernels) struct Group {
     stored: usize,
 }
 
-/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels left over fill no vector: with masks
-/// the last one of a group stores them alone; without, another group's ends with them, and stores those before
-/// them again, with the same values.
+/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels left over fill no vector:
+/// with masks the last one of a group stores them alone; without, another group's ends with them, and stores those
+/// before them again, with the same values.
 #[inline(always)]
 pub(in crate::kernels) fn channel_groups<V: Vector>(
     channels: usize,
