@@ -4,5 +4,6 @@ use std::arch::x86_64::__m512;
 
 crate::kernels::vector::stem_kernel! {
     #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-    __m512, tiles 14 x [1 2]
+    __m512,
+    #[inline(never)] tiles 14 x [1 2]
 }

@@ -4,7 +4,7 @@ use std::arch::aarch64::float32x4_t;
 
 crate::kernels::vector::pointwise_kernels! {
     float32x4_t, width 8,
-    tiles
+    #[inline(always)] tiles
         1 x [1 2 3 4 5 6 7 8]
         2 x [1 2 3 4 5 6 7 8]
 }

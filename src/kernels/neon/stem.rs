@@ -3,5 +3,6 @@
 use std::arch::aarch64::float32x4_t;
 
 crate::kernels::vector::stem_kernel! {
-    float32x4_t, tiles 3 x [1 2 3 4 5 6]
+    float32x4_t,
+    #[inline(always)] tiles 3 x [1 2 3 4 5 6]
 }

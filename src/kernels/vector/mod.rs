@@ -14,9 +14,9 @@ mod tile;
 pub(super) use depthwise::{depthwise, depthwise_kernels};
 pub(super) use fully_connected::fully_connected_kernel;
 pub(super) use max_pool::{max_pool, max_pool_kernel};
-pub(super) use pointwise::{Block, Mean, Scratch, Target, Tiles, pointwise_kernels};
+pub(super) use pointwise::{Block, Mean, Scratch, Shares, Target, Tiles, pointwise_kernels};
 pub(super) use probe::{Probe, multiply_adds, probe, read};
-pub(super) use stem::{channel_groups, stem_kernel, stem_row};
+pub(super) use stem::{Group, channel_groups, stem_kernel, stem_pixel, stem_tiles, tiled_pixels};
 
 use super::args::{ColumnRange, RawView};
 
@@ -198,7 +198,13 @@ const MOST_UNROLLED: usize = 16;
 
 /// Code for every number below a constant, at most [`MOST_UNROLLED`], certainly unrolled: values in an array with an
 /// index that is known late would lie in memory.
+///
+/// The literal 3 has an arm of its own: each nested level would otherwise make the compiler check sixteen bodies where
+/// three live.
 macro_rules! unrolled {
+    (3, |$i:ident| $body:expr) => {
+        unrolled!(3, $i, $body, 0 1 2)
+    };
     ($count:expr, |$i:ident| $body:expr) => {
         unrolled!($count, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };

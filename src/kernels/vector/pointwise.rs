@@ -588,11 +588,11 @@ pub(in crate::kernels) struct Scratch(#[allow(dead_code)] [[f32; MOST]; MOST_ROW
 macro_rules! pointwise_kernels {
     (
         $(#[$attribute:meta])* $vector:ty, width $width:literal,
-        tiles $($vectors:literal x [$($rows:literal)*])*
+        $(#[$inline:meta])* tiles $($vectors:literal x [$($rows:literal)*])*
     ) => {
         use crate::kernels::args::{PointwiseArgs, PointwiseMeanArgs};
         use crate::kernels::vector::{
-            Block, Mean, Run, Scratch, Tiles, even_runs,
+            Block, Mean, Run, Scratch, Shares, Tiles, even_runs,
         };
         use std::mem::MaybeUninit;
 
@@ -605,6 +605,18 @@ macro_rules! pointwise_kernels {
         pub(super) unsafe fn added(block: &Block<'_>, _: usize, rows: usize, from: *const f32) {
             // SAFETY: promised by the caller.
             unsafe { block.add::<$vector>(rows, from) }
+        }
+
+        /// So many tiles of a size.
+        ///
+        /// # Safety
+        /// As for [`Block::tiles`].
+        $(#[$attribute])* $(#[$inline])*
+        unsafe fn tiles<const ROWS: usize, const VECTORS: usize>(
+            block: &Block<'_>, row: usize, count: usize, shares: &mut Shares,
+        ) {
+            // SAFETY: promised by the caller.
+            unsafe { block.tiles::<$vector, $width, ROWS, VECTORS>(row, count, shares) }
         }
 
         /// All blocks, tile by tile. They are stored, or added up to means.
@@ -653,11 +665,9 @@ macro_rules! pointwise_kernels {
                             let row = first_row + run.start;
                             match (block.vectors(&TILES), run.len) {
                                 $($(
-                                    ($vectors, $rows) => {
-                                        block.tiles::<$vector, $width, $rows, $vectors>(
-                                            row, run.pieces, &mut shares,
-                                        );
-                                    }
+                                    ($vectors, $rows) => tiles::<$rows, $vectors>(
+                                        &block, row, run.pieces, &mut shares,
+                                    ),
                                 )*)*
                                 _ => unreachable!("a tile larger than the registers"),
                             }

@@ -38,38 +38,39 @@ pub(in crate::kernels) fn channel_groups<V: Vector>(
     })
 }
 
-/// An output row, for a group of vectors of channels, by tiles of `PIXELS` pixels.
-///
-/// # Safety
-/// As for [`WindowFn`](crate::kernels::args::WindowFn).
+/// Where the output pixels end that tiles of so many pixels compute; they begin at 1. Those have all their columns,
+/// and of planes one more. 1 where there are none.
 #[inline(always)]
-pub(in crate::kernels) unsafe fn stem_row<V: Vector, const PIXELS: usize, const VECTORS: usize>(
-    args: &WindowArgs,
-    group: Group,
-) {
-    // Output pixels from 1 to here have all their columns, and of planes one more; by tiles, if there is
-    // nothing between these.
+pub(in crate::kernels) fn tiled_pixels(args: &WindowArgs, pixels: usize) -> usize {
     let planes = args.input_stride == 1;
     let inside = ((args.input_width - usize::from(planes)) / 2).min(args.output_width);
+    // Otherwise there is nothing between pixels.
     let packed = args.input_stride == 3 && args.colour_stride == 1;
-    let tiled = (planes || packed) && inside > PIXELS;
-    // SAFETY: promised by the caller; the tiles lie inside the output row.
-    unsafe {
-        pixel::<V, VECTORS>(args, 0, group);
-        let mut x = 1;
-        while tiled && x < inside {
-            // The last tile may compute some pixels a second time, with the same results.
-            x = x.min(inside - PIXELS);
-            match planes {
-                true => tile::<V, PIXELS, VECTORS, true>(args, x, group),
-                false => tile::<V, PIXELS, VECTORS, false>(args, x, group),
-            }
-            x += PIXELS;
-        }
-        while x < args.output_width {
-            pixel::<V, VECTORS>(args, x, group);
-            x += 1;
-        }
+    if (planes || packed) && inside > pixels { inside } else { 1 }
+}
+
+/// Output pixels from 1 on, by tiles of `PIXELS` pixels, for a group of vectors of channels.
+///
+/// # Safety
+/// As for [`WindowFn`](crate::kernels::args::WindowFn); the tiles lie inside the output row.
+#[inline(always)]
+pub(in crate::kernels) unsafe fn stem_tiles<
+    V: Vector,
+    const PIXELS: usize,
+    const VECTORS: usize,
+    const PLANES: bool,
+>(
+    args: &WindowArgs,
+    group: Group,
+    inside: usize,
+) {
+    let mut x = 1;
+    while x < inside {
+        // The last tile may compute some pixels a second time, with the same results.
+        x = x.min(inside - PIXELS);
+        // SAFETY: promised by the caller.
+        unsafe { tile::<V, PIXELS, VECTORS, PLANES>(args, x, group) };
+        x += PIXELS;
     }
 }
 
@@ -143,7 +144,11 @@ unsafe fn tile<V: Vector, const PIXELS: usize, const VECTORS: usize, const PLANE
 /// # Safety
 /// As for [`WindowFn`](crate::kernels::args::WindowFn); the pixel exists.
 #[inline(always)]
-unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, group: Group) {
+pub(in crate::kernels) unsafe fn stem_pixel<V: Vector, const VECTORS: usize>(
+    args: &WindowArgs,
+    x: usize,
+    group: Group,
+) {
     // SAFETY: the same arguments. Opaque, or a row would begin by storing where each weight is.
     let args = unsafe { &*opaque(args) };
     let columns = (2 * x).saturating_sub(1)..(2 * x + 2).min(args.input_width);
@@ -173,10 +178,51 @@ unsafe fn pixel<V: Vector, const VECTORS: usize>(args: &WindowArgs, x: usize, gr
 
 /// The stem of an instruction set: pixels in a tile, and the numbers of vectors, each from 1 on.
 macro_rules! stem_kernel {
-    ($(#[$attribute:meta])* $vector:ty, tiles $pixels:literal x [$($vectors:literal)*]) => {
+    (
+        $(#[$attribute:meta])* $vector:ty,
+        $(#[$inline:meta])* tiles $pixels:literal x [$($vectors:literal)*]
+    ) => {
         use crate::kernels::args::WindowArgs;
         use crate::kernels::reference;
-        use crate::kernels::vector::{Vector, channel_groups, stem_row};
+        use crate::kernels::vector::{self, Group, Vector};
+
+        /// # Safety
+        /// As for [`vector::stem_tiles`].
+        $(#[$attribute])* $(#[$inline])*
+        unsafe fn tiles<const VECTORS: usize, const PLANES: bool>(
+            args: &WindowArgs, group: Group, inside: usize,
+        ) {
+            // SAFETY: promised by the caller.
+            unsafe { vector::stem_tiles::<$vector, $pixels, VECTORS, PLANES>(args, group, inside) }
+        }
+
+        /// # Safety
+        /// As for [`vector::stem_pixel`].
+        $(#[$attribute])* $(#[$inline])*
+        unsafe fn pixel<const VECTORS: usize>(args: &WindowArgs, x: usize, group: Group) {
+            // SAFETY: promised by the caller.
+            unsafe { vector::stem_pixel::<$vector, VECTORS>(args, x, group) }
+        }
+
+        /// An output row, for a group of vectors of channels.
+        ///
+        /// # Safety
+        /// As for the kernel.
+        $(#[$attribute])* $(#[$inline])*
+        unsafe fn row<const VECTORS: usize>(args: &WindowArgs, group: Group) {
+            let inside = vector::tiled_pixels(args, $pixels);
+            // SAFETY: promised by the caller.
+            unsafe {
+                pixel::<VECTORS>(args, 0, group);
+                match args.input_stride == 1 {
+                    true => tiles::<VECTORS, true>(args, group, inside),
+                    false => tiles::<VECTORS, false>(args, group, inside),
+                }
+                for x in inside..args.output_width {
+                    pixel::<VECTORS>(args, x, group);
+                }
+            }
+        }
 
         /// # Safety
         /// As for [`WindowFn`](crate::kernels::args::WindowFn).
@@ -187,9 +233,9 @@ macro_rules! stem_kernel {
                 if args.channels < <$vector>::LANES {
                     return reference::stem(args);
                 }
-                for group in channel_groups::<$vector>(args.channels, [$($vectors),*].len()) {
+                for group in vector::channel_groups::<$vector>(args.channels, [$($vectors),*].len()) {
                     match group.vectors {
-                        $($vectors => stem_row::<$vector, $pixels, $vectors>(args, group),)*
+                        $($vectors => row::<$vectors>(args, group),)*
                         _ => unreachable!("a group larger than the registers"),
                     }
                 }

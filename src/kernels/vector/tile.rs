@@ -67,7 +67,9 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
         let mut groups = row_groups::<ROWS>(inputs, row_stride);
         for _ in 0..len / V::STEP {
             if let Some(ahead) = &mut ahead {
-                unrolled!(lines, |i| V::prefetch(ahead.at.wrapping_add(i * LINE)));
+                for i in 0..lines {
+                    V::prefetch(ahead.at.wrapping_add(i * LINE));
+                }
                 ahead.at = ahead.at.wrapping_add(lines * ahead.step);
             }
             if V::STEP == 2 {
