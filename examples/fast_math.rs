@@ -1,4 +1,4 @@
-//! A network as a function for C, as `tests/fast_math.rs` links it: what lies around a program's own
+//! A network as a function for C, as `tests/library/fast_math.rs` links it: what lies around a program's own
 //! settings of floating point.
 
 #[path = "../tests/common/mod.rs"]

@@ -123,6 +123,23 @@ pub struct WindowArgs {
     pub bias: *const f32,
 }
 
+impl WindowArgs {
+    /// The same for the last `count` channels.
+    #[inline(always)]
+    pub fn last_channels(&self, count: usize) -> WindowArgs {
+        let first = self.channels - count;
+        WindowArgs {
+            // Null stays null.
+            rows: self.rows.map(|row| if row.is_null() { row } else { row.wrapping_add(first) }),
+            output: self.output.wrapping_add(first),
+            channels: count,
+            weights: self.weights.wrapping_add(first),
+            bias: self.bias.wrapping_add(first),
+            ..*self
+        }
+    }
+}
+
 /// A pointwise convolution of whole images, of whose output only the means over all pixels are stored.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -147,37 +147,52 @@ unsafe fn pixel<V: Vector, const STRIDE: usize>(
     }
 }
 
-/// The depthwise kernels of an instruction set: pixels in a tile and in a small one.
+/// The depthwise kernels of an instruction set: pixels in a tile and in a small one, and what takes fewer channels than
+/// a vector has lanes, with its own number of lanes. Of more than one lane it also takes what is left over by whole
+/// vectors, where it needs one vector for that: it touches fewer cache lines than a wider one.
 macro_rules! depthwise_kernels {
-    ($(#[$attribute:meta])* $vector:ty, tiles $tile:literal $small:literal) => {
-        use crate::kernels::args::WindowArgs;
-        use crate::kernels::reference;
+    (
+        $(#[$attribute:meta])* $vector:ty, tiles $tile:literal $small:literal,
+        narrower $narrower:ident of $narrow:literal
+    ) => {
+        use crate::kernels::$narrower;
+        use crate::kernels::args::{WindowArgs, WindowFn};
         use crate::kernels::vector::{self, Vector};
 
         /// # Safety
-        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        /// As for [`WindowFn`]; `narrower` is the one for the stride.
         $(#[$attribute])*
-        pub(in crate::kernels) unsafe extern "C" fn depthwise_s1(args: &WindowArgs) {
-            // SAFETY: promised by the caller.
+        unsafe fn depthwise<const STRIDE: usize>(args: &WindowArgs, narrower: WindowFn) {
+            const LANES: usize = <$vector>::LANES;
+            let left = args.channels % LANES;
+            // SAFETY: promised by the caller; the channels exist.
             unsafe {
-                match args.channels < <$vector>::LANES {
-                    true => reference::depthwise_s1(args),
-                    false => vector::depthwise::<$vector, 1, $tile, $small>(args),
+                if args.channels < LANES {
+                    return narrower(args);
                 }
+                let mut whole = *args;
+                if $narrow > 1 && (1..=$narrow).contains(&left) {
+                    narrower(&args.last_channels($narrow));
+                    whole.channels -= left;
+                }
+                vector::depthwise::<$vector, STRIDE, $tile, $small>(&whole);
             }
         }
 
         /// # Safety
-        /// As for [`WindowFn`](crate::kernels::args::WindowFn).
+        /// As for [`WindowFn`].
+        $(#[$attribute])*
+        pub(in crate::kernels) unsafe extern "C" fn depthwise_s1(args: &WindowArgs) {
+            // SAFETY: promised by the caller.
+            unsafe { depthwise::<1>(args, $narrower::depthwise_s1) }
+        }
+
+        /// # Safety
+        /// As for [`WindowFn`].
         $(#[$attribute])*
         pub(in crate::kernels) unsafe extern "C" fn depthwise_s2(args: &WindowArgs) {
             // SAFETY: promised by the caller.
-            unsafe {
-                match args.channels < <$vector>::LANES {
-                    true => reference::depthwise_s2(args),
-                    false => vector::depthwise::<$vector, 2, $tile, $small>(args),
-                }
-            }
+            unsafe { depthwise::<2>(args, $narrower::depthwise_s2) }
         }
     };
 }

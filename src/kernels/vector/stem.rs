@@ -16,9 +16,9 @@ pub(in crate::kernels) struct Group {
     stored: usize,
 }
 
-/// Groups of at most `most` vectors that cover at least `V::LANES` channels. Channels left over fill no vector:
-/// with masks the last one of a group stores them alone; without, another group's ends with them, and stores those
-/// before them again, with the same values.
+/// Groups of at most `most` vectors that cover the channels: without masks at least `V::LANES`. Channels left over fill
+/// no vector: with masks the last one of a group stores them alone; without, another group's ends with them, and
+/// stores those before them again, with the same values.
 #[inline(always)]
 pub(in crate::kernels) fn channel_groups<V: Vector>(
     channels: usize,
@@ -230,7 +230,7 @@ macro_rules! stem_kernel {
         pub(in crate::kernels) unsafe extern "C" fn stem(args: &WindowArgs) {
             // SAFETY: promised by the caller.
             unsafe {
-                if args.channels < <$vector>::LANES {
+                if args.channels < <$vector>::LANES && !<$vector>::MASKS {
                     return reference::stem(args);
                 }
                 for group in vector::channel_groups::<$vector>(args.channels, [$($vectors),*].len()) {

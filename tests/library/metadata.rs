@@ -1,8 +1,6 @@
 //! What a file says about its model: labels, preprocessing, the order of colours, and provenance.
 
-#[path = "data/weights/support.rs"]
-mod support;
-
+use crate::support;
 use std::collections::HashMap;
 
 use safetensors::{SafeTensors, serialize};

@@ -1,9 +1,7 @@
 //! A camera's frames against stored ones (`data/image/make_frames.py`), and against a plain reference: every
 //! pixel by the documented formula, turned, and then the way of any RGB picture.
 
-mod common;
-
-use common::message;
+use crate::common::message;
 use proptest::prelude::*;
 use shufflenet::image::{
     PixelFormat, Pixels, Plane, Preprocessor, Rotation, Yuv420, YuvMatrix, YuvRange,

@@ -1,8 +1,7 @@
 //! Sessions of several threads: the same bits as one thread's, whatever the others do.
 
-mod common;
-
-use common::bits;
+use crate::common;
+use crate::common::bits;
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use shufflenet::cpu::Cores;
 use shufflenet::cpu::{Cpu, Level};

@@ -3,9 +3,8 @@
 //! Outputs lie in a matrix filled with a pattern that must survive everywhere else; around inputs
 //! there is NaN, which reaches the result of a kernel that reads too much.
 
-mod common;
-
-use common::bits;
+use crate::common;
+use crate::common::bits;
 use proptest::prelude::*;
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::kernels::{

@@ -1,17 +1,15 @@
 //! Files to models: every form, what is wrong in one, and hostile ones.
 
-#[path = "data/weights/support.rs"]
-mod support;
-
+use crate::support;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use crate::support::{Random, SAME, directory, file, int, path, stream, tensor, text};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use shufflenet::Error;
 use shufflenet::model::{Architecture, Model, Stage};
 use shufflenet::weights::{self, StateDict};
-use support::{Random, SAME, directory, file, int, path, stream, tensor, text};
 
 fn bits(model: &Model) -> Vec<u32> {
     let layers = model.layers().iter();

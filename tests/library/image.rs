@@ -1,11 +1,9 @@
 //! The image module against torchvision's transform on Pillow images (`data/image/make_images.py`),
 //! and against its own promises.
 
-mod common;
-
 use std::ops::Range;
 
-use common::message;
+use crate::common::message;
 use proptest::prelude::*;
 use shufflenet::image::{Normalization, PixelFormat, Pixels, Preprocessor, Resizer};
 use shufflenet::model::Preprocessing;

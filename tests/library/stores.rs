@@ -4,13 +4,12 @@
 //!
 //! ```console
 //! $ cargo build --release --target aarch64-unknown-linux-gnu --example image_region
-//! $ cargo test --release --target aarch64-unknown-linux-gnu --test stores -- --nocapture
+//! $ cargo test --release --target aarch64-unknown-linux-gnu --test library stores -- --nocapture
 //! ```
 //!
 //! with `qemu-aarch64` as the target's runner. Elsewhere it is skipped, unless `SHUFFLENET_TEST_STORES` is set.
 
-mod common;
-
+use crate::common;
 use shufflenet::model::Architecture;
 use shufflenet::workload::workloads;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,7 @@
 //! Torchvision's logits and intermediate results, computed in float64 by `golden/make_golden.py`.
 
-mod common;
-
-use common::{float64, relative_error};
+use crate::common;
+use crate::common::{float64, relative_error};
 use shufflenet::cpu::{CoreType, Cpu, Level};
 use shufflenet::kernels::registry;
 use shufflenet::model::Architecture;

@@ -1,8 +1,7 @@
 //! Sessions: the same bits whatever the caller decides, and clear errors.
 
-mod common;
-
-use common::{bits, float64, relative_error};
+use crate::common;
+use crate::common::{bits, float64, relative_error};
 use proptest::prelude::*;
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::image::{PixelFormat, Pixels};

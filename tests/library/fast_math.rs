@@ -3,8 +3,7 @@
 
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
-mod common;
-
+use crate::common;
 use shufflenet::{Input, Network, Session, SessionOptions};
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,6 @@
 //! The example `latency_worker` answers as its line protocol says. `cargo test` builds the example.
 
-mod common;
-
+use crate::common;
 use shufflenet::model::Architecture;
 use shufflenet::{Input, Network, Session, SessionOptions};
 use std::io::{BufRead, BufReader, Write};
