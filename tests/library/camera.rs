@@ -182,7 +182,7 @@ fn stored_frames() {
         u: vec![128, 110, 240, 100, 160, 128, 90, 120, 150],
         v: vec![128, 150, 110, 90, 115, 30, 240, 100, 140],
     };
-    let cases = include_str!("data/image/frames.txt");
+    let cases = include_str!("../data/image/frames.txt");
     assert_eq!(cases.lines().count(), 16);
     for case in cases.lines() {
         let fields: Vec<&str> = case.split(' ').collect();

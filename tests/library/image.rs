@@ -73,8 +73,8 @@ fn transform(resize: usize, crop: usize) -> Preprocessing {
 
 #[test]
 fn crops_are_torchvisions_to_the_bit() {
-    let cases = include_str!("data/image/cases.txt");
-    let mut stored = &include_bytes!("data/image/crops.u8")[..];
+    let cases = include_str!("../data/image/cases.txt");
+    let mut stored = &include_bytes!("../data/image/crops.u8")[..];
     for case in cases.lines() {
         let fields: Vec<&str> = case.split(' ').collect();
         let [kind, seed, width, height, resize, crop, hash, rows] = fields[..] else {
@@ -106,7 +106,7 @@ fn crops_are_torchvisions_to_the_bit() {
 
 #[test]
 fn floats_are_torchvisions_to_the_bit() {
-    let stored = include_bytes!("data/image/normalization.f32");
+    let stored = include_bytes!("../data/image/normalization.f32");
     let sets = [
         Normalization::new([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).unwrap(),
         Normalization::new([0.5, 0.0, 1.0], [0.5, 1.0, -3.0]).unwrap(),
