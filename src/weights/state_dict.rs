@@ -18,6 +18,7 @@ pub struct StateDict<'a> {
     tensors: Vec<Tensor<'a>>,
     metadata: BTreeMap<String, String>,
     source: Source<'a>,
+    pub(super) checkpoint_key: Option<String>,
 }
 
 /// A file has fewer tensors than bytes by this factor: name, shape and place alone take more. A
@@ -32,12 +33,16 @@ impl<'a> StateDict<'a> {
     /// told by the content.
     ///
     /// If all names begin with `module.` (as a training wrapper leaves them), the prefix is removed,
-    /// and the entry `n_averaged` of an averaged model is left out. From a training checkpoint the
-    /// state dict under `model_ema`, `state_dict` or `model` is taken, the first that exists in this
-    /// order: whoever keeps averaged weights evaluates with them.
+    /// and the entry `n_averaged` of an averaged model is left out.
+    ///
+    /// A training checkpoint has the state dict under a key. Of dictionaries with a ShuffleNet v2's tensors,
+    /// one whose key has the word `ema`, `swa`, `average`, `averaged` or `avg` is taken, for whoever keeps
+    /// averaged weights evaluates with them; else the first of `state_dict`, `model`, `model_state_dict`;
+    /// else the only one. [`checkpoint_key`](StateDict::checkpoint_key) tells which.
     ///
     /// # Errors
-    /// [`Error::Format`] for anything but a well-formed file of these formats.
+    /// [`Error::Format`] for anything but a well-formed file of these formats, and for a checkpoint in which
+    /// no dictionary has the tensors, or several have and nothing chooses one: the keys are named.
     pub fn read(bytes: &'a [u8]) -> Result<StateDict<'a>, Error> {
         if is_checkpoint(bytes)? { read_pth(bytes) } else { safetensors::read(bytes) }
     }
@@ -62,7 +67,7 @@ impl<'a> StateDict<'a> {
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(Error::format(format, format!("tensor `{}` stands twice", pair[0].name)));
         }
-        Ok(StateDict { tensors, metadata, source })
+        Ok(StateDict { tensors, metadata, source, checkpoint_key: None })
     }
 
     /// The tensors in the order of their names.
@@ -73,6 +78,11 @@ impl<'a> StateDict<'a> {
     /// The texts under `__metadata__` in a safetensors file; empty for a checkpoint.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// The key under which a training checkpoint has these tensors; none if it has them at the top.
+    pub fn checkpoint_key(&self) -> Option<&str> {
+        self.checkpoint_key.as_deref()
     }
 
     fn find(&self, name: &str) -> Option<usize> {
