@@ -137,7 +137,7 @@ fn a_wrong_tensor_is_named() {
             "tensor `fc.bias` has type i32, expected f64, f32, f16 or bf16".to_owned(),
             "tensor `fc.weight` is not finite at element 7".to_owned(),
             "tensor `conv1.1.bias` is not finite at element 1".to_owned(),
-            "tensor `conv1.1.running_var` is not finite at element 2".to_owned(),
+            "tensor `conv1.1.running_var` is negative at element 2, expected a variance".to_owned(),
             "tensor `conv5.1.running_mean` is not finite at element 3".to_owned(),
             "tensor `conv1.0.weight` is not finite at element 27".to_owned(),
             "tensor `conv5.1.bias` is not finite at element 9".to_owned(),
