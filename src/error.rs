@@ -70,6 +70,13 @@ pub enum Error {
         /// Row-major index of the first such element.
         index: usize,
     },
+    /// A tensor holds a negative number where the network needs a variance.
+    Negative {
+        /// Its name.
+        name: String,
+        /// Row-major index of the first such element.
+        index: usize,
+    },
     /// A text in a file's metadata is not what its key stands for.
     Metadata {
         /// The key: `shufflenet.labels`, ...
@@ -139,6 +146,9 @@ impl fmt::Display for Error {
             }
             Error::NotFinite { name, index } => {
                 write!(f, "tensor `{name}` is not finite at element {index}")
+            }
+            Error::Negative { name, index } => {
+                write!(f, "tensor `{name}` is negative at element {index}, expected a variance")
             }
             Error::Metadata { key, found, expected } => {
                 write!(f, "metadata `{key}` is {found}, expected {expected}")

@@ -5,7 +5,8 @@ import pathlib
 import safetensors.torch
 
 
-def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels="rgb"):
+def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels="rgb",
+         epsilon=1e-5):
     """Writes a ShuffleNet v2 as safetensors that `shufflenet` runs without any options.
 
     state_dict    torchvision's names; each tensor keeps its type (float32 or float16)
@@ -15,6 +16,7 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels
     provenance    where the model comes from, in a sentence
     channels      the order of the colours that the network was trained on, "rgb" or "bgr"; `mean` and
                   `std` are for red, green and blue in any case
+    epsilon       that of the batch norms
     """
     classes = state_dict["fc.weight"].shape[0]
     if len(labels) != classes:
@@ -25,6 +27,8 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels
         raise ValueError(f"crop {crop} of pictures resized to {resize}")
     if channels not in ("rgb", "bgr"):
         raise ValueError(f"channels {channels}")
+    if not 0 < epsilon <= 1:
+        raise ValueError(f"epsilon {epsilon}")
     tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()
                if not name.endswith("num_batches_tracked")}
     data = safetensors.torch.save(tensors)
@@ -38,6 +42,7 @@ def save(state_dict, path, labels, resize, crop, mean, std, provenance, channels
         "shufflenet.std": json.dumps(std),
         "shufflenet.channels": channels,
         "shufflenet.provenance": provenance,
+        **({} if epsilon == 1e-5 else {"shufflenet.epsilon": repr(epsilon)}),
     }, **json.loads(data[8:end])}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     pathlib.Path(path).write_bytes(len(header).to_bytes(8, "little") + header + data[end:])

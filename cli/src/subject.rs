@@ -2,7 +2,7 @@
 
 use crate::checkpoints::Checkpoint;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Settings};
 use clap::ValueEnum;
 use shufflenet::image::{PixelFormat, Pixels};
 use shufflenet::model::{Architecture, LayerWeights, Model};
@@ -18,6 +18,8 @@ pub struct Selection {
     /// Measure this model instead: safetensors, a PyTorch checkpoint, or the name of a downloaded one
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// A model to measure.
@@ -30,8 +32,12 @@ impl Selection {
     /// The models, and where none is selected those of the given widths.
     pub fn load(&self, defaults: &[Checkpoint]) -> Result<Vec<Subject>, Failure> {
         if let Some(weights) = &self.weights {
+            let network = network::load(Some(weights), &self.settings)?;
             let name = weights.to_string_lossy().into_owned();
-            return Ok(vec![Subject { name, network: network::load(Some(weights))? }]);
+            return Ok(vec![Subject { name, network }]);
+        }
+        if !self.settings.is_empty() {
+            return Err("--set is about a file of weights, expected --weights".to_owned().into());
         }
         let cpu = network::cpu()?;
         let variants = self.variant.as_ref().map_or(defaults, std::slice::from_ref);

@@ -79,6 +79,7 @@ fn status_of(error: &Error) -> sn_status {
         | Error::TensorShape { .. }
         | Error::TensorType { .. }
         | Error::NotFinite { .. }
+        | Error::Negative { .. }
         | Error::Metadata { .. } => sn_status::SN_MODEL,
     }
 }

@@ -82,9 +82,57 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// The number that an f16 stands for.
+pub(super) fn f16(bits: u16) -> f64 {
+    let (sign, magnitude) = (u64::from(bits >> 15), u64::from(bits & 0x7fff));
+    let magnitude = match magnitude >> 10 {
+        0 => (magnitude as f64 / (1 << 24) as f64).to_bits(),
+        0x1f => magnitude << 42 | f64::INFINITY.to_bits(),
+        // The same fields, wider, and the exponent counted from another zero.
+        _ => (magnitude << 42) + ((1023 - 15) << 52),
+    };
+    f64::from_bits(sign << 63 | magnitude)
+}
+
+/// The number that a bf16 stands for: the upper half of an f32.
+pub(super) fn bf16(bits: u16) -> f64 {
+    f32::from_bits(u32::from(bits) << 16).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The definition: the widths of the fields give the rest.
+    fn by_definition(bits: u16, exponent_bits: u32) -> f64 {
+        let fraction_bits = 15 - exponent_bits;
+        let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+        let largest = (1 << exponent_bits) - 1;
+        let exponent = i32::from(bits >> fraction_bits) & largest;
+        let fraction = f64::from(bits & ((1 << fraction_bits) - 1));
+        let one = f64::from(1 << fraction_bits);
+        let bias = largest / 2;
+        match (exponent, fraction) {
+            (0, _) => sign * fraction / one * 2f64.powi(1 - bias),
+            (e, 0.0) if e == largest => sign * f64::INFINITY,
+            (e, _) if e == largest => f64::NAN,
+            (e, _) => sign * (one + fraction) / one * 2f64.powi(e - bias),
+        }
+    }
+
+    #[test]
+    fn all_halves_are_converted_exactly() {
+        for bits in 0..=u16::MAX {
+            for (found, exponent_bits) in [(f16(bits), 5), (bf16(bits), 8)] {
+                let expected = by_definition(bits, exponent_bits);
+                let same = found.to_bits() == expected.to_bits();
+                assert!(same || found.is_nan() && expected.is_nan(), "{bits:#06x}: {found}");
+            }
+        }
+        let largest_and_smallest = [f16(0x7bff), f16(0x0001), bf16(0x7f7f), bf16(0x0001)];
+        let expected = [65504.0, 2f64.powi(-24), 255.0 * 2f64.powi(120), 2f64.powi(-133)];
+        assert_eq!(largest_and_smallest, expected);
+    }
 
     #[test]
     fn the_table_stands_in_the_order_of_the_type() {

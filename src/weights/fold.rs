@@ -11,17 +11,16 @@ use crate::Error;
 use crate::kernels::packing_room;
 use crate::model::{Layer, LayerWeights};
 
-/// What PyTorch adds to the variance.
-const EPSILON: f64 = 1e-5;
-
 /// Elements read at once.
 const BLOCK: usize = 512;
 
-/// One layer of a state dict that has been checked against it.
+/// One layer of a state dict that has been checked against it; `epsilon` is what batch norm adds to the
+/// variance.
 pub(super) fn fold(
     state: &StateDict<'_>,
     reader: &mut Reader<'_>,
     layer: &Layer,
+    epsilon: f64,
 ) -> Result<LayerWeights, Error> {
     let weight = state.get(&format!("{}.weight", layer.name))?;
     let Some(norm) = &layer.batch_norm else {
@@ -43,7 +42,12 @@ pub(super) fn fold(
         }
         let [gamma, beta, mean, variance] = blocks;
         for i in 0..count {
-            let scale = gamma[i] / (variance[i] + EPSILON).sqrt();
+            let sum = variance[i] + epsilon;
+            if sum < 0.0 {
+                let name = parts[3].name().to_owned();
+                return Err(Error::Negative { name, index: first + i });
+            }
+            let scale = gamma[i] / sum.sqrt();
             scales.push(scale);
             bias.push((beta[i] - mean[i] * scale) as f32);
         }

@@ -44,6 +44,25 @@ pub(super) fn read(
     Ok((Description { preprocessing, labels, provenance }, bgr))
 }
 
+/// What batch norm adds to the variance; PyTorch's number if the file does not say.
+pub(super) fn epsilon(metadata: &BTreeMap<String, String>) -> Result<f64, Error> {
+    let key = "shufflenet.epsilon";
+    let Some(text) = metadata.get(key) else { return Ok(1e-5) };
+    let epsilon = text.parse().ok().filter(|&epsilon| epsilon > 0.0 && epsilon <= 1.0);
+    epsilon.ok_or_else(|| wrong(key, text, "a number above 0 and up to 1"))
+}
+
+/// Refuses a stem that is not computed here: its weights have the same shapes.
+pub(super) fn check_stem(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
+    let key = "shufflenet.stem_stride";
+    let expected = match metadata.get(key).map(String::as_str) {
+        None | Some("2") => return Ok(()),
+        Some("1") => "`2`: a stem of stride 1 is not supported yet",
+        Some(_) => "`2`, or `1`, which is not supported yet",
+    };
+    Err(wrong(key, &metadata[key], expected))
+}
+
 fn size(key: &'static str, text: &str) -> Result<usize, Error> {
     let size = text.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
     size.ok_or_else(|| wrong(key, text, format!("a whole number from 1 to {MAX_SIZE}")))

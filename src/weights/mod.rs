@@ -15,7 +15,12 @@
 //! | `shufflenet.crop` | height and width of the centre crop, in pixels |
 //! | `shufflenet.mean`, `shufflenet.std` | JSON arrays of three numbers, for red, green and blue in 0 to 1 |
 //! | `shufflenet.channels` | what the network was trained on: `rgb` or `bgr`; it gets RGB here in any case |
+//! | `shufflenet.epsilon` | what batch norm added to the variance: a number above 0 and up to 1; PyTorch's 1e-5 if absent |
+//! | `shufflenet.stem_stride` | stride of the first convolution: `2`; `1`, as for CIFAR, is not supported yet |
 //! | `shufflenet.provenance` | where the model comes from |
+//!
+//! The tensors tell neither epsilon nor the stem's stride: where training changed them and the file does
+//! not say so, the network gives other answers. [`read_with`] says it for the file.
 //!
 //! ```no_run
 //! let model = shufflenet::weights::load("shufflenet_v2_x1_0.safetensors")?;
@@ -51,8 +56,31 @@ use source::{OpenFile, Source};
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`from_bytes`] returns.
 pub fn load(path: impl AsRef<Path>) -> Result<Model, Error> {
+    read_with(path, |state| state.to_model())
+}
+
+/// The same for all that a [`StateDict`] can do.
+///
+/// ```no_run
+/// use shufflenet::weights;
+///
+/// // Its batch norms were trained with another epsilon, which a checkpoint does not tell.
+/// let model = weights::read_with("trained.pth", |state| {
+///     state.metadata_mut().insert("shufflenet.epsilon".into(), "1e-3".into());
+///     state.to_model()
+/// })?;
+/// # Ok::<(), shufflenet::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::File`] around what [`StateDict::read`] and `use_it`
+/// return.
+pub fn read_with<T>(
+    path: impl AsRef<Path>,
+    use_it: impl FnOnce(&mut StateDict<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let path = path.as_ref();
-    from_file(&OpenFile::open(path)?).map_err(in_file(path))
+    from_file(&OpenFile::open(path)?, use_it).map_err(in_file(path))
 }
 
 /// The same of bytes of a file that is open, the first and how many. Errors speak of it as `path`.
@@ -62,27 +90,31 @@ pub(crate) fn load_part(
     path: &Path,
     place: (u64, u64),
 ) -> Result<Model, Error> {
-    from_file(&OpenFile::part(file, path, place)?).map_err(in_file(path))
+    let part = OpenFile::part(file, path, place)?;
+    from_file(&part, |state| state.to_model()).map_err(in_file(path))
 }
 
 /// Says in which file an error is.
 fn in_file(path: &Path) -> impl Fn(Error) -> Error {
     move |error| match error {
-        Error::Io { .. } => error,
+        Error::Io { .. } | Error::Write { .. } => error,
         source => Error::File { path: path.to_owned(), source: Box::new(source) },
     }
 }
 
-fn from_file(file: &OpenFile<'_>) -> Result<Model, Error> {
+fn from_file<T>(
+    file: &OpenFile<'_>,
+    use_it: impl FnOnce(&mut StateDict<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let mut bytes = Vec::new();
     file.read(0..file.len.min(state_dict::BEGINNING), &mut bytes)?;
     if state_dict::is_checkpoint(&bytes)? {
         file.read(0..file.len, &mut bytes)?;
-        return from_bytes(&bytes);
+        return use_it(&mut StateDict::read(&bytes)?);
     }
     let header = safetensors::header_place(&bytes, file.len)?;
     file.read(header, &mut bytes)?;
-    safetensors::read_header(&bytes, Source::File(file))?.to_model()
+    use_it(&mut safetensors::read_header(&bytes, Source::File(file))?)
 }
 
 /// Reads a file of weights whole. A device or a pipe, which may have no end, is refused.

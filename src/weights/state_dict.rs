@@ -18,6 +18,7 @@ pub struct StateDict<'a> {
     tensors: Vec<Tensor<'a>>,
     metadata: BTreeMap<String, String>,
     source: Source<'a>,
+    pub(super) checkpoint_key: Option<String>,
 }
 
 /// A file has fewer tensors than bytes by this factor: name, shape and place alone take more. A
@@ -32,12 +33,16 @@ impl<'a> StateDict<'a> {
     /// told by the content.
     ///
     /// If all names begin with `module.` (as a training wrapper leaves them), the prefix is removed,
-    /// and the entry `n_averaged` of an averaged model is left out. From a training checkpoint the
-    /// state dict under `model_ema`, `state_dict` or `model` is taken, the first that exists in this
-    /// order: whoever keeps averaged weights evaluates with them.
+    /// and the entry `n_averaged` of an averaged model is left out.
+    ///
+    /// A training checkpoint has the state dict under a key. Of dictionaries with a ShuffleNet v2's tensors,
+    /// one whose key has the word `ema`, `swa`, `average`, `averaged` or `avg` is taken, for whoever keeps
+    /// averaged weights evaluates with them; else the first of `state_dict`, `model`, `model_state_dict`;
+    /// else the only one. [`checkpoint_key`](StateDict::checkpoint_key) tells which.
     ///
     /// # Errors
-    /// [`Error::Format`] for anything but a well-formed file of these formats.
+    /// [`Error::Format`] for anything but a well-formed file of these formats, and for a checkpoint in which
+    /// no dictionary has the tensors, or several have and nothing chooses one: the keys are named.
     pub fn read(bytes: &'a [u8]) -> Result<StateDict<'a>, Error> {
         if is_checkpoint(bytes)? { read_pth(bytes) } else { safetensors::read(bytes) }
     }
@@ -62,7 +67,7 @@ impl<'a> StateDict<'a> {
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(Error::format(format, format!("tensor `{}` stands twice", pair[0].name)));
         }
-        Ok(StateDict { tensors, metadata, source })
+        Ok(StateDict { tensors, metadata, source, checkpoint_key: None })
     }
 
     /// The tensors in the order of their names.
@@ -70,9 +75,28 @@ impl<'a> StateDict<'a> {
         &self.tensors
     }
 
-    /// The texts under `__metadata__` in a safetensors file; empty for a checkpoint.
+    /// The texts under `__metadata__` in a safetensors file, none for a checkpoint, and what was set since.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// The same, to be changed: what is put here counts as if it stood in the file, for models and for files
+    /// that are written. [`weights`](super) has the keys.
+    pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.metadata
+    }
+
+    /// The key under which a training checkpoint has these tensors; none if it has them at the top.
+    pub fn checkpoint_key(&self) -> Option<&str> {
+        self.checkpoint_key.as_deref()
+    }
+
+    /// What batch norm adds to the variance: what the metadata says, or else PyTorch's 1e-5.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`] if it says no number above 0 and up to 1.
+    pub fn epsilon(&self) -> Result<f64, Error> {
+        metadata::epsilon(&self.metadata)
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -198,8 +222,9 @@ impl<'a> StateDict<'a> {
     /// The model, with batch norm folded in.
     ///
     /// Takes 4 bytes a weight. For each batch norm, in f64 and without fused operations: `scale = weight
-    /// / sqrt(running_var + 1e-5)`; the convolution's weights become `weight * scale` and its bias
-    /// `bias - running_mean * scale`, each rounded to f32 once. What the file's metadata says of labels,
+    /// / sqrt(running_var + epsilon)`; the convolution's weights become `weight * scale` and its bias
+    /// `bias - running_mean * scale`, each rounded to f32 once. Epsilon is 1e-5 if the metadata does not say
+    /// otherwise: no tensor tells with which one it was trained. What the metadata says of labels,
     /// preprocessing and provenance is taken over, and torchvision's preprocessing for what it does not
     /// say (see [`weights`](super)). A network trained on BGR gets its first weights in the order RGB.
     ///
@@ -207,16 +232,18 @@ impl<'a> StateDict<'a> {
     /// In this order, and each with the first tensor concerned in the order of the network:
     /// [`Error::MissingTensor`], [`Error::TensorShape`] and [`Error::TensorType`];
     /// [`Error::UnexpectedTensor`]; [`Error::Metadata`]; [`Error::NotFinite`] for an infinity or a NaN in
-    /// the file or made by batch norm. Besides, what [`architecture`](StateDict::architecture) returns, and
+    /// the file or made by batch norm, [`Error::Negative`] for a variance below `-epsilon`. Besides, what [`architecture`](StateDict::architecture) returns, and
     /// [`Error::Format`] if tensors of the network share memory.
     pub fn to_model(&self) -> Result<Model, Error> {
         let (architecture, specs) = self.network()?;
         let (description, bgr) = metadata::read(&self.metadata, &architecture)?;
+        metadata::check_stem(&self.metadata)?;
+        let epsilon = self.epsilon()?;
         let _environment = DefaultFloatEnv::enter();
         let mut reader = self.source.reader();
         let mut layers = Vec::with_capacity(specs.len());
         for spec in &specs {
-            layers.push(fold::fold(self, &mut reader, spec)?);
+            layers.push(fold::fold(self, &mut reader, spec, epsilon)?);
         }
         drop(specs);
         if bgr {

@@ -5,9 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::slice;
 
-use half::{bf16, f16};
-
-use super::Dtype;
+use super::dtype::{Dtype, bf16, f16};
 use super::source::Reader;
 use crate::Error;
 
@@ -203,8 +201,8 @@ fn decode(dtype: Dtype, bytes: &[u8], values: &mut [f64]) {
     match dtype {
         Dtype::F64 => each(bytes, values, f64::from_le_bytes),
         Dtype::F32 => each(bytes, values, |b| f32::from_le_bytes(b).into()),
-        Dtype::F16 => each(bytes, values, |b| f16::from_le_bytes(b).into()),
-        Dtype::Bf16 => each(bytes, values, |b| bf16::from_le_bytes(b).into()),
+        Dtype::F16 => each(bytes, values, |b| f16(u16::from_le_bytes(b))),
+        Dtype::Bf16 => each(bytes, values, |b| bf16(u16::from_le_bytes(b))),
         _ => values.fill(f64::NAN),
     }
 }

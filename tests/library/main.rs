@@ -18,3 +18,5 @@ mod stores;
 mod threads;
 #[cfg(feature = "pth")]
 mod weights;
+#[cfg(feature = "pth")]
+mod weights_choice;

@@ -73,6 +73,7 @@ fn wrong_texts_are_errors_with_their_key() {
     let labels = "a JSON array of texts";
     let size = "a whole number from 1 to 2048";
     let three = "a JSON array of three numbers";
+    let epsilon = "a number above 0 and up to 1";
     let cases = [
         ("labels", r#"["a","b"]"#, "2 names", "3, one for each class"),
         ("labels", r#"["a","b","c","d"]"#, "4 names", "3, one for each class"),
@@ -106,6 +107,15 @@ fn wrong_texts_are_errors_with_their_key() {
         ("mean", "[0,0,3e38]", "too large for its std", "a pair"),
         ("channels", "RGB", "`RGB`", "`rgb` or `bgr`"),
         ("channels", "grey", "`grey`", "`rgb` or `bgr`"),
+        ("epsilon", "0", "`0`", epsilon),
+        ("epsilon", "-1e-5", "`-1e-5`", epsilon),
+        ("epsilon", "1.001", "`1.001`", epsilon),
+        ("epsilon", "inf", "`inf`", epsilon),
+        ("epsilon", "NaN", "`NaN`", epsilon),
+        ("epsilon", "1e-5 ", "`1e-5 `", epsilon),
+        ("epsilon", "", "``", epsilon),
+        ("stem_stride", "1", "`1`", "`2`: a stem of stride 1 is not supported yet"),
+        ("stem_stride", "2.0", "`2.0`", "`2`, or `1`, which is not supported yet"),
     ];
     for (key, text, found, expected) in cases {
         let error = load(&[(&format!("shufflenet.{key}"), text)]).unwrap_err().to_string();
@@ -153,6 +163,68 @@ fn a_network_trained_on_bgr_gets_rgb() {
     );
     let wrong = logits(bgr, &exchanged);
     assert!(wrong.iter().zip(&expected).any(|(a, b)| (a - b).abs() > 1e-2), "{wrong:?}");
+}
+
+#[test]
+fn batch_norm_adds_the_epsilon_that_is_said() {
+    let plain = load(&[]).unwrap();
+    for same in ["1e-5", "0.00001", "1E-05"] {
+        assert_eq!(load(&[("shufflenet.epsilon", same)]).unwrap(), plain);
+    }
+    assert_eq!(load(&[("shufflenet.stem_stride", "2")]).unwrap(), plain);
+
+    let model = load(&[("shufflenet.epsilon", "1e-3")]).unwrap();
+    let file = with(&[]);
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let values = |name: String| -> Vec<f64> {
+        let data = tensors.tensor(&name).unwrap().data().to_vec();
+        data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect()
+    };
+    for (layer, found) in model.architecture().layers().iter().zip(model.layers()) {
+        let weight = values(format!("{}.weight", layer.name));
+        let Some(norm) = &layer.batch_norm else { continue };
+        let [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"]
+            .map(|p| values(format!("{norm}.{p}")));
+        for c in 0..layer.outputs {
+            let scale = gamma[c] / (variance[c] + 0.001).sqrt();
+            assert_eq!(found.bias[c], (beta[c] - mean[c] * scale) as f32, "{norm}");
+            let filter = c * weight.len() / layer.outputs..(c + 1) * weight.len() / layer.outputs;
+            let folded: Vec<f32> =
+                weight[filter.clone()].iter().map(|w| (w * scale) as f32).collect();
+            assert_eq!(found.weight[filter], folded, "{norm}");
+        }
+    }
+}
+
+fn set(state: &mut StateDict<'_>, key: &str, text: &str) {
+    state.metadata_mut().insert(format!("shufflenet.{key}"), text.to_owned());
+}
+
+#[test]
+fn what_a_file_does_not_say_can_be_said_for_it() {
+    let file = with(&[("shufflenet.epsilon", "0.5"), ("shufflenet.crop", "32")]);
+    let mut state = StateDict::read(&file).unwrap();
+    assert_eq!(state.epsilon().unwrap(), 0.5);
+    set(&mut state, "epsilon", "1e-3");
+    assert_eq!(state.epsilon().unwrap(), 1e-3);
+    let expected = load(&[("shufflenet.epsilon", "1e-3"), ("shufflenet.crop", "32")]).unwrap();
+    assert_eq!(state.to_model().unwrap(), expected);
+    let mut written = Vec::new();
+    state.write_safetensors(&mut written).unwrap();
+    assert_eq!(weights::from_bytes(&written).unwrap(), expected);
+
+    let path = support::path("f32.safetensors");
+    let read = weights::read_with(&path, |state| {
+        set(state, "epsilon", "1e-3");
+        set(state, "crop", "32");
+        state.to_model()
+    });
+    assert_eq!(read.unwrap(), expected);
+    let wrong = weights::read_with(&path, |state| {
+        set(state, "stem_stride", "1");
+        state.to_model()
+    });
+    assert!(matches!(wrong, Err(Error::File { path: named, .. }) if named == path));
 }
 
 #[test]

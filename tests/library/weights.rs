@@ -137,7 +137,7 @@ fn a_wrong_tensor_is_named() {
             "tensor `fc.bias` has type i32, expected f64, f32, f16 or bf16".to_owned(),
             "tensor `fc.weight` is not finite at element 7".to_owned(),
             "tensor `conv1.1.bias` is not finite at element 1".to_owned(),
-            "tensor `conv1.1.running_var` is not finite at element 2".to_owned(),
+            "tensor `conv1.1.running_var` is negative at element 2, expected a variance".to_owned(),
             "tensor `conv5.1.running_mean` is not finite at element 3".to_owned(),
             "tensor `conv1.0.weight` is not finite at element 27".to_owned(),
             "tensor `conv5.1.bias` is not finite at element 9".to_owned(),
@@ -663,6 +663,8 @@ fn hostile_pickles_are_refused() {
     };
     let call = [b"cos\nsystem\n(".to_vec(), text("exit 1"), b"tR".to_vec()].concat();
     let key = [b"}".to_vec(), text("a"), call.clone(), b"s".to_vec()].concat();
+    let beside =
+        [b"}(".to_vec(), text("a"), plain(&[]), text("b"), call.clone(), b"u".to_vec()].concat();
     let absent = [b"}".to_vec(), text("a"), tensor("1", 1, 0, &[], &[]), b"s".to_vec()].concat();
     let length = [b"}".to_vec(), text("a"), tensor("0", 1, 0, &[], &[]), b"s".to_vec()].concat();
     let twice =
@@ -670,9 +672,10 @@ fn hostile_pickles_are_refused() {
     let memo =
         [b"}(".to_vec(), text("a"), b"q\0".to_vec(), plain(&[]), b"h\0N".to_vec(), b"u".to_vec()];
     let number = [b"}".to_vec(), int(1), plain(&[]), b"s".to_vec()].concat();
-    let cases: [(&[u8], &str); 18] = [
+    let cases: [(&[u8], &str); 19] = [
         (&call, "no state dict"),
-        (&key, "`a` of the state dict is not a tensor"),
+        (&key, "no dictionary in it has a ShuffleNet v2's tensors; its keys are `a`"),
+        (&beside, "`b` of the state dict is not a tensor"),
         (&absent, "not in the file"),
         (&length, "another length"),
         (&twice, "`a` stands twice"),

@@ -3,7 +3,9 @@
 use super::print;
 use crate::checkpoints;
 use crate::failure::{self, Failure};
+use crate::network::Settings;
 use crate::text::{grouped, printable};
+use shufflenet::Error;
 use shufflenet::weights::{self, StateDict};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,7 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(
     after_help = "Types, values and metadata stay as they are. What only training needs is left out: counters \
-of batch norms, and in a training checkpoint all but the weights. OUT appears when it is complete; until \
+of batch norms, and in a training checkpoint all but the weights. What --set says is written into the metadata, \
+so that the file gives the same answers without it. OUT appears when it is complete; until \
 then a file of that name stays as it was."
 )]
 pub struct Arguments {
@@ -23,6 +26,8 @@ pub struct Arguments {
     /// The safetensors file to write
     #[arg(value_name = "OUT")]
     output: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -33,20 +38,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(failure::at(output, message));
     }
     let bytes = weights::read_file(input)?;
-    let state = StateDict::read(&bytes).map_err(|error| failure::at(input, error))?;
+    let settings = &arguments.settings;
+    let wrong =
+        |error| settings.explain(Error::File { path: input.into(), source: Box::new(error) });
+    let mut state = StateDict::read(&bytes).map_err(wrong)?;
+    settings.apply(&mut state);
     // What no network can be made of is refused before anything is written.
-    let architecture = *state.to_model().map_err(|error| failure::at(input, error))?.architecture();
+    let architecture = *state.to_model().map_err(wrong)?.architecture();
     let size = replace(output, |file| {
         state.write_safetensors(file).map_err(|error| io::Error::other(error.to_string()))
     })
     .map_err(|error| failure::at(output, error))?;
+    let from = state.checkpoint_key().map(|key| format!(", from `{}`", printable(key)));
     print(&format!(
-        "{}: {}, {} classes, {} parameters, {} bytes\n",
+        "{}: {}, {} classes, {} parameters, {} bytes{}\n",
         printable(&output.to_string_lossy()),
         architecture.name(),
         grouped(architecture.classes),
         grouped(architecture.parameters()),
         grouped(size),
+        from.unwrap_or_default(),
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{print, print_json};
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Settings};
 use crate::size::Size;
 use crate::text::{Align, grouped, join, printable, sizes, table, wrapped};
 use serde::Serialize;
@@ -23,6 +23,8 @@ reads those of the stage before."
 pub struct Arguments {
     /// Safetensors, a PyTorch checkpoint, or the name of a downloaded model [default: the embedded one]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Size of the images, in pixels: N or HEIGHTxWIDTH [default: the model's crop]
     #[arg(long)]
     size: Option<Size>,
@@ -34,10 +36,15 @@ pub struct Arguments {
 /// Columns for a text beside its name.
 const TEXT_WIDTH: usize = 66;
 
+/// PyTorch's, not worth a line.
+const DEFAULT_EPSILON: f64 = 1e-5;
+
 #[derive(Serialize)]
 struct Report {
     /// None for the embedded model.
     file: Option<String>,
+    /// Where a training checkpoint has the weights.
+    checkpoint_key: Option<String>,
     variant: &'static str,
     classes: usize,
     features: usize,
@@ -45,6 +52,8 @@ struct Report {
     /// As the file has them; empty if it has none.
     labels: Vec<String>,
     provenance: Option<String>,
+    /// What batch norm added to the variance.
+    epsilon: f64,
     parameters: u64,
     /// Height and width, in pixels.
     input_size: [usize; 2],
@@ -87,21 +96,27 @@ struct Slots {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let network = network::load(arguments.file.as_deref())?;
+    let cpu = network::cpu()?;
+    let path = arguments.file.as_deref();
+    let (model, checkpoint_key, epsilon) = network::read(path, &arguments.settings, |state| {
+        Ok((state.to_model()?, state.checkpoint_key().map(str::to_owned), state.epsilon()?))
+    })?;
+    let network = Network::for_cpu(model, cpu);
     let input_size = arguments.size.map(Size::into);
     let options = SessionOptions { input_size, ..SessionOptions::default() };
     let session = Session::new(&network, &options)?;
-    let file = arguments.file.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let report = report(file, &network, session.input_size(), session.arena_bytes());
+    let file = path.map(|path| path.to_string_lossy().into_owned());
+    let report = Report {
+        file,
+        checkpoint_key,
+        epsilon,
+        ..report(&network, session.input_size(), session.arena_bytes())
+    };
     if arguments.json { print_json(&report) } else { print(&for_people(&report)) }
 }
 
-fn report(
-    file: Option<String>,
-    network: &Network,
-    (height, width): (usize, usize),
-    arena_bytes: usize,
-) -> Report {
+/// All that does not depend on the file.
+fn report(network: &Network, (height, width): (usize, usize), arena_bytes: usize) -> Report {
     let architecture = network.architecture();
     let Preprocessing { resize, crop, mean, std } = *network.preprocessing();
     let output_sizes = architecture.output_sizes(height, width);
@@ -124,7 +139,9 @@ fn report(
         })
     });
     Report {
-        file,
+        file: None,
+        checkpoint_key: None,
+        epsilon: DEFAULT_EPSILON,
         variant: architecture.name(),
         classes: architecture.classes,
         features: architecture.feature_channels,
@@ -155,6 +172,12 @@ fn for_people(report: &Report) -> String {
         line("mean", join(mean, " ")),
         line("std", join(std, " ")),
     ];
+    if let Some(key) = &report.checkpoint_key {
+        summary.insert(0, line("weights", format!("those under `{}`", printable(key))));
+    }
+    if report.epsilon != DEFAULT_EPSILON {
+        summary.push(line("epsilon", format!("{:?}", report.epsilon)));
+    }
     let paragraph = |name: &str, text: &str| -> Vec<[String; 2]> {
         let name = |i| if i == 0 { name } else { "" };
         let lines = wrapped(&printable(text), TEXT_WIDTH).into_iter().enumerate();

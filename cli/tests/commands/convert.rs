@@ -1,12 +1,7 @@
-use crate::support::{describe, folder, picture, run, text, tiny_model};
+use crate::support::{checkpoint, describe, folder, picture, run, text, tiny_model};
 use shufflenet::weights;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// A checkpoint of the library's tests.
-fn checkpoint(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/weights").join(name)
-}
+use std::path::Path;
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -32,7 +27,12 @@ fn every_form_of_checkpoint_becomes_the_same_model() {
         let parameters = weights::load(&from).unwrap().architecture().parameters();
         assert!(parameters < 1000, "no comma in {parameters}");
         let size = format!("{},{:03}", size / 1000, size % 1000);
-        let model = format!("custom, 3 classes, {parameters} parameters, {size} bytes");
+        let from = match name {
+            "training.pth" => ", from `model_ema`",
+            "distributed.pth" => ", from `state_dict`",
+            _ => "",
+        };
+        let model = format!("custom, 3 classes, {parameters} parameters, {size} bytes{from}");
         assert_eq!(said, format!("{}: {model}\n", to.display()));
 
         let bytes = fs::read(&to).unwrap();
@@ -78,6 +78,29 @@ fn metadata_is_kept() {
     let expected = "metadata `shufflenet.labels` is 0 names, expected 3, one for each class";
     assert_eq!(error, format!("{}: {expected}", model.display()));
     assert_eq!(names(&folder), ["out.safetensors", "tiny_3.safetensors"]);
+}
+
+#[test]
+fn what_is_said_of_the_training_is_written() {
+    let folder = folder("convert_settings");
+    let (from, to) = (checkpoint("zip.pth"), folder.join("out.safetensors"));
+    let image = picture("orientation1.jpg");
+    let classify = |weights: &Path, settings: &[&str]| {
+        let arguments = ["classify", text(&image), "--weights", text(weights), "--json"];
+        run(arguments.iter().chain(settings)).success()
+    };
+    let settings = ["--set", "epsilon=1e-1", "--set", "stem_stride=2"];
+    let said = run(["convert", text(&from), text(&to)].iter().chain(&settings)).success();
+    assert!(said.starts_with(&format!("{}: custom, ", to.display())), "{said}");
+    let expected = classify(&from, &settings);
+    assert_ne!(classify(&from, &[]), expected);
+    assert_eq!(classify(&to, &[]), expected);
+    // An option goes before the file, and the last before the first.
+    let plain = ["--set", "epsilon=1", "--set", "epsilon=1e-5"];
+    assert_eq!(classify(&to, &plain), classify(&from, &[]));
+
+    let error = run(["convert", text(&from), text(&to), "--set", "epsilon=2"]).error();
+    assert_eq!(error, "--set epsilon is `2`, expected a number above 0 and up to 1");
 }
 
 #[test]

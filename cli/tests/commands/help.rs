@@ -5,17 +5,29 @@ fn help_names_every_argument() {
     let commands: [(&str, &[&str]); 8] = [
         (
             "classify",
-            &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
+            &[
+                "<IMAGE>...",
+                "--weights <",
+                "--set <",
+                "--labels <",
+                "--top <",
+                "--json",
+                "--threads <",
+            ],
         ),
-        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--labels <", "--json", "--threads <"]),
+        (
+            "evaluate",
+            &["<DIR_OR_IDX>", "--weights <", "--set <", "--labels <", "--json", "--threads <"],
+        ),
         ("info", &["--json", "SHUFFLENET_CPU"]),
-        ("inspect", &["[FILE]", "--size <", "--json"]),
-        ("convert", &["<IN>", "<OUT>"]),
+        ("inspect", &["[FILE]", "--set <", "--size <", "--json"]),
+        ("convert", &["<IN>", "<OUT>", "--set <"]),
         (
             "bench",
             &[
                 "--variant <",
                 "--weights <",
+                "--set <",
                 "--threads <",
                 "--size <",
                 "--input <",
@@ -26,7 +38,18 @@ fn help_names_every_argument() {
                 "--json",
             ],
         ),
-        ("profile", &["--variant <", "--weights <", "--size <", "--input <", "--time <", "--json"]),
+        (
+            "profile",
+            &[
+                "--variant <",
+                "--weights <",
+                "--set <",
+                "--size <",
+                "--input <",
+                "--time <",
+                "--json",
+            ],
+        ),
         ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
     ];
     let all = run(["--help"]).success();
@@ -47,7 +70,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let usages: [&[&str]; 12] = [
+    let usages: [&[&str]; 14] = [
         &[],
         &["clasify"],
         &["classify"],
@@ -55,6 +78,8 @@ fn wrong_usage_is_exit_code_2() {
         &["classify", "a.png", "--top", "0"],
         &["inspect", "a.safetensors", "--size", "3x4x5"],
         &["convert", "a.pth"],
+        &["inspect", "--set", "epsilom=1e-3"],
+        &["inspect", "--set", "epsilon"],
         &["download"],
         &["download", "x3.0"],
         &["download", "x1.0", "--mirror", "example.org"],

@@ -1,4 +1,6 @@
-use crate::support::{describe, embedded_model, folder, run, text, tiny_model, write_model};
+use crate::support::{
+    checkpoint, describe, embedded_model, folder, run, text, tiny_model, write_model,
+};
 use serde_json::Value;
 use shufflenet::model::Architecture;
 use std::fs;
@@ -118,6 +120,52 @@ fn what_a_file_says_of_its_model_is_shown() {
     describe(&model, &[("crop", "huge")]);
     let expected = "metadata `shufflenet.crop` is `huge`, expected a whole number from 1 to 2048";
     assert_eq!(run(["inspect", text(&model)]).error(), format!("{}: {expected}", model.display()));
+}
+
+#[test]
+fn what_was_taken_from_a_checkpoint_is_shown() {
+    for (name, key) in [("training.pth", Some("model_ema")), ("zip.pth", None)] {
+        let file = checkpoint(name);
+        let report = run(["inspect", text(&file), "--json"]).json();
+        assert_eq!(report["checkpoint_key"], key.map_or(Value::Null, Value::from));
+        assert_eq!(report["epsilon"], 1e-5);
+        let shown = run(["inspect", text(&file)]).success();
+        let line = key.map(|key| format!("weights     those under `{key}`"));
+        assert_eq!(shown.lines().find(|line| line.starts_with("weights ")), line.as_deref());
+        assert!(!shown.contains("epsilon"), "{shown}");
+    }
+    let file = checkpoint("zip.pth");
+    let report = run(["inspect", text(&file), "--json", "--set", "epsilon=1e-3"]).json();
+    assert_eq!(report["epsilon"], 1e-3);
+    let shown = run(["inspect", text(&file), "--set", "epsilon=1e-3"]).success();
+    assert!(shown.lines().any(|line| line == "epsilon     0.001"), "{shown}");
+}
+
+#[test]
+fn a_stem_of_stride_1_is_refused_by_every_command() {
+    let model = tiny_model(&folder("inspect_stem"), 3);
+    let out = model.with_file_name("out.safetensors");
+    let (model, out) = (text(&model), text(&out));
+    let reason = "is `1`, expected `2`: a stem of stride 1 is not supported yet";
+    let commands: [&[&str]; 6] = [
+        &["inspect", model],
+        &["convert", model, out],
+        &["classify", "a.png", "--weights", model],
+        &["evaluate", "folder", "--weights", model],
+        &["bench", "--weights", model],
+        &["profile", "--weights", model],
+    ];
+    for command in commands {
+        let error = run(command.iter().chain(&["--set", "stem_stride=1"])).error();
+        assert_eq!(error, format!("--set stem_stride {reason}"), "{command:?}");
+    }
+    describe(model.as_ref(), &[("stem_stride", "1")]);
+    for command in commands {
+        let error = run(command).error();
+        assert_eq!(error, format!("{model}: metadata `shufflenet.stem_stride` {reason}"));
+    }
+    let error = run(["bench", "--variant", "x0.5", "--set", "epsilon=1e-3"]).error();
+    assert_eq!(error, "--set is about a file of weights, expected --weights");
 }
 
 #[test]

@@ -187,6 +187,11 @@ pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/images").join(name)
 }
 
+/// A checkpoint of the library's tests.
+pub fn checkpoint(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/weights").join(name)
+}
+
 /// The file of the embedded model.
 pub fn embedded_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fashion-mnist-x0_5.safetensors")

@@ -6,6 +6,7 @@
 //! storages; then each storage's length and bytes.
 
 mod allowance;
+mod choice;
 mod pickle;
 mod zip;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use self::allowance::Allowance;
+use self::choice::Choice;
 use self::pickle::{Kind, Pickle, Value};
 use super::source::Source;
 use super::state_dict::check_count;
@@ -44,8 +46,10 @@ pub(super) fn read(file: &[u8]) -> Result<StateDict<'_>, Error> {
     };
     // Nothing grows from here on.
     allowance.extend(file.len());
-    let tensors = tensors(&pickle, &storages, file.len(), &mut allowance)?;
-    StateDict::new("checkpoint", tensors, BTreeMap::new(), Source::Memory(file))
+    let (tensors, key) = tensors(&pickle, &storages, file.len(), &mut allowance)?;
+    let mut state = StateDict::new("checkpoint", tensors, BTreeMap::new(), Source::Memory(file))?;
+    state.checkpoint_key = key;
+    Ok(state)
 }
 
 fn read_zip<'a>(
@@ -160,32 +164,26 @@ impl<'a> StorageId<'a> {
     }
 }
 
-/// The tensors of the state dict in a checkpoint.
+/// The tensors of the state dict in a checkpoint, and the key that it stands under.
 fn tensors<'a>(
     pickle: &Pickle<'a>,
     storages: &[Storage<'a>],
     file_bytes: usize,
     allowance: &mut Allowance,
-) -> Result<Vec<Tensor<'a>>, Error> {
-    let is_dict = |value: Value| matches!(value.kind(), Kind::Dict | Kind::Pairs);
-    if !is_dict(pickle.root) {
+) -> Result<(Vec<Tensor<'a>>, Option<String>), Error> {
+    if !matches!(pickle.root.kind(), Kind::Dict | Kind::Pairs) {
         return Err(error("it holds no state dict; save `model.state_dict()`, not the model"));
     }
-    let under = |name: &str| {
-        let entry = pickle
-            .items(pickle.root)
-            .rev()
-            .find(|&(key, _)| pickle.text(key) == Some(name.as_bytes()));
-        let holds_something = |&value: &Value| match value.kind() {
-            Kind::Dict => pickle.items(value).next().is_some(),
-            kind => kind == Kind::Pairs,
-        };
-        entry.map(|(_, value)| value).filter(holds_something)
+    let mut entries = pickle.entries(pickle.root, allowance)?;
+    let choice = choice::choose(pickle, &entries, allowance)?;
+    let key = match choice {
+        Some(Choice { key, dict }) => {
+            entries = pickle.entries(dict, allowance)?;
+            allowance.take(3 * key.len())?; // at most, if it is no UTF-8
+            Some(String::from_utf8_lossy(key).into_owned())
+        }
+        None => None,
     };
-    let state = ["model_ema", "state_dict", "model"].into_iter().find_map(under);
-    let state = state.unwrap_or(pickle.root);
-
-    let mut entries = pickle.entries(state, allowance)?;
     let count = entries.len();
     check_count("checkpoint", count, file_bytes)?;
     // Keys at one place in the pickle are found equal without a look at them: they may be long.
@@ -199,7 +197,7 @@ fn tensors<'a>(
         let name = name.ok_or_else(|| error("a key of the state dict is not a text"))?;
         tensors.push(tensor(pickle, storages, name, value, allowance)?);
     }
-    Ok(tensors)
+    Ok((tensors, key))
 }
 
 /// One tensor: `(storage, offset, shape, strides, ...)`.

@@ -155,13 +155,14 @@ impl<'a> Pickle<'a> {
         values.get(..length.0 as usize)
     }
 
-    /// Keys and values of a list or dictionary, in the order in which they were put there: a key can
-    /// come twice.
-    pub(super) fn items(
-        &self,
-        owner: Value,
-    ) -> impl DoubleEndedIterator<Item = (Value, Value)> + '_ {
+    /// Keys and values of a list or dictionary, as they were put there: a key can come twice.
+    pub(super) fn items(&self, owner: Value) -> impl Iterator<Item = (Value, Value)> + '_ {
         self.items.iter().filter(move |i| i.owner == owner).map(|i| (i.key, i.value))
+    }
+
+    /// Owner, key and value of everything ever put into a list or dictionary, in order.
+    pub(super) fn everything(&self) -> impl Iterator<Item = (Value, Value, Value)> + '_ {
+        self.items.iter().map(|i| (i.owner, i.key, i.value))
     }
 
     /// Keys and values of a dictionary in either form.
