@@ -267,7 +267,7 @@ typedef struct sn_session_info {
 // An operation of the network; see `sn_session_get_kernel`.
 typedef uint32_t sn_operation;
 
-// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`.
+// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`, `SN_GREY8`.
 typedef uint32_t sn_pixel_format;
 
 // How a picture becomes as large as the session's images: `SN_FIT_NONE` or `SN_FIT_CROP`.
@@ -373,6 +373,9 @@ typedef struct sn_class {
 
 // Blue, green, red, and an alpha that is ignored.
 #define SN_BGRA 3
+
+// One grey value, which is red, green and blue.
+#define SN_GREY8 4
 
 // It has the session's size.
 #define SN_FIT_NONE 0

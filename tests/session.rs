@@ -160,6 +160,33 @@ fn every_form_gives_the_same_bits(
 }
 
 #[test]
+fn grey_pixels_give_the_bits_of_their_rgb() {
+    let network = network(&architecture([5, 8, 7], [3, 2, 2], 12), Level::Portable);
+    for (height, width) in [(1, 1), (3, 2), (5, 4), (19, 23), (36, 7), (2, 131)] {
+        for threads in [1, 2] {
+            let options = SessionOptions {
+                input_size: Some((height, width)),
+                threads: Threads::Exactly(threads),
+                ..SessionOptions::default()
+            };
+            let mut session = Session::new(&network, &options).unwrap();
+            let stride = width + 3;
+            // The last row ends early.
+            let grey: Vec<u8> = (0..height * stride - 3).map(|i| (i * 89 % 256) as u8).collect();
+            let rgb: Vec<u8> =
+                grey.chunks(stride).flat_map(|row| &row[..width]).flat_map(|&x| [x; 3]).collect();
+            let mut results = |bytes: &[u8], stride, format| {
+                let pixels = Pixels::new(bytes, width, height, stride, format).unwrap();
+                let output = session.run(&[Input::Pixels(pixels)]).unwrap();
+                bits(&[output.features(), output.logits()].concat())
+            };
+            let expected = results(&rgb, 3 * width, PixelFormat::Rgb);
+            assert_eq!(results(&grey, stride, PixelFormat::Grey8), expected, "{height} x {width}");
+        }
+    }
+}
+
+#[test]
 fn two_masks_share_one_network() {
     let network = network(&Architecture::X0_5, Level::Portable);
     let image = common::input(64, 48);

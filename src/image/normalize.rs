@@ -141,7 +141,7 @@ mod tests {
             let [mean, std] = factors;
             for level in Level::available() {
                 let normalization = Normalization::with_level(level, mean, std).unwrap();
-                for format in [PixelFormat::Rgb, PixelFormat::Bgr, PixelFormat::Rgba, PixelFormat::Bgra] {
+                for format in PixelFormat::ALL {
                     let size = format.bytes_per_pixel();
                     let row = &bytes[..width * size];
                     let pixels = Pixels::new(row, width, 1, width * size, format).unwrap();

@@ -653,6 +653,38 @@ static void test_runs(void) {
     free(pixels);
 }
 
+/* A grey picture gives the bits of the same one in RGB, resized or not. */
+static void test_grey(void) {
+    enum { S = 40, W = 61, H = 47, STRIDE = W + 6 };
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = S;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    unsigned char *grey = picture(H, STRIDE, 5);
+    unsigned char *rgb = (unsigned char *)allocate(3 * H * STRIDE);
+    for (size_t i = 0; i < 3 * H * STRIDE; i++) rgb[i] = grey[i / 3];
+    for (uint32_t fit = SN_FIT_NONE; fit <= SN_FIT_CROP; fit++) {
+        float logits[2][MAX_CLASSES];
+        for (uint32_t is_grey = 0; is_grey < 2; is_grey++) {
+            sn_image image = image_of(is_grey ? grey : rgb, fit ? H : S, fit ? W : S);
+            size_t bytes = is_grey ? 1 : 3;
+            image.format = is_grey ? SN_GREY8 : SN_RGB;
+            image.row_stride = bytes * STRIDE;
+            image.size = image.row_stride * (image.height - 1) + bytes * image.width;
+            image.fit = fit;
+            OK(sn_session_run(session, &image, 1));
+            copy_logits(session, 0, logits[is_grey]);
+            image.size--;
+            EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, &image, 1));
+        }
+        TRUE(same(logits[0], logits[1]));
+    }
+    OK(sn_session_free(&session));
+    free(grey);
+    free(rgb);
+}
+
 static void test_wrong_runs(void) {
     enum { H = 32, W = 32 };
     sn_session_options options;
@@ -694,7 +726,7 @@ static void test_wrong_runs(void) {
         EXPECT(status, sn_session_run(session, image, 2)); \
         *image = images[1]; \
     } while (0)
-    WRONG(SN_INVALID_ARGUMENT, format, 4);
+    WRONG(SN_INVALID_ARGUMENT, format, 5);
     WRONG(SN_INVALID_ARGUMENT, format, UINT32_MAX);
     WRONG(SN_INVALID_ARGUMENT, width, 0);
     WRONG(SN_INVALID_ARGUMENT, width, W - 1);
@@ -1421,6 +1453,7 @@ int main(int argc, char **argv) {
     test_sizes_beyond_memory();
     test_cores();
     test_runs();
+    test_grey();
     test_wrong_runs();
     test_batches();
     test_crops();
