@@ -338,7 +338,8 @@ typedef struct sn_yuv_image {
 // Order of an image's floats: `SN_NHWC` or `SN_NCHW`.
 typedef uint32_t sn_layout;
 
-// An image of normalised floats, of the session's size.
+// An image of normalised floats, of the session's size. All are finite: NaN or an infinity is
+// `SN_INVALID_ARGUMENT`, and the run has no results.
 typedef struct sn_float_image {
   // `sizeof(sn_float_image)`.
   uint32_t struct_size;
@@ -651,7 +652,7 @@ sn_status sn_session_run_yuv(struct sn_session *session,
                              size_t count);
 
 // Runs the network on images of normalised floats, at most as many as the session's batch. All have the
-// same `struct_size`. Allocates nothing.
+// same `struct_size`. Allocates nothing. Where a float is NaN or infinite, there are no results of any image.
 //
 // # Safety
 // `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each

@@ -110,7 +110,8 @@ pub const SN_NHWC: sn_layout = 0;
 /// `[red, green, blue][height][width]`.
 pub const SN_NCHW: sn_layout = 1;
 
-/// An image of normalised floats, of the session's size.
+/// An image of normalised floats, of the session's size. All are finite: NaN or an infinity is
+/// `SN_INVALID_ARGUMENT`, and the run has no results.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct sn_float_image {

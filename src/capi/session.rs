@@ -490,7 +490,7 @@ pub unsafe extern "C" fn sn_session_run_yuv(
 }
 
 /// Runs the network on images of normalised floats, at most as many as the session's batch. All have the
-/// same `struct_size`. Allocates nothing.
+/// same `struct_size`. Allocates nothing. Where a float is NaN or infinite, there are no results of any image.
 ///
 /// # Safety
 /// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each

@@ -4,12 +4,11 @@
 //! thread has begun, never for a thread that sleeps. The others wait actively for a moment after an
 //! image and then sleep until the next.
 
+use super::Binding;
 use super::arena::{Arena, Board, Caller, Claim, Lease, Program, Room, Run, Worker, wait};
 use super::places::Places;
-use super::profile::Clock;
 use super::solo::Solo;
 use super::steps::{BoundStep, Job};
-use super::{Binding, Input};
 use crate::Error;
 use crate::cpu::Cores;
 use crate::float_env::DefaultFloatEnv;
@@ -87,7 +86,7 @@ impl Work {
             (Work::Images { .. }, None) => unreachable!("no memory for whole images"),
         };
         let inputs = job.inputs.get(first..first + count).unwrap_or(&[]);
-        solo.run(inputs, job.clock)?;
+        solo.run(Job { inputs, first: 0, ..*job })?;
         for (area, output) in solo.outputs().into_iter().enumerate() {
             let to = lease.floats((area, 0..inputs.len()));
             to.copy_from_slice(&output[..to.len()]);
@@ -307,7 +306,8 @@ impl Team {
         Ok(team)
     }
 
-    pub fn run(&mut self, inputs: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
+    pub fn run(&mut self, job: Job<'_>) -> Result<(), Error> {
+        let inputs = job.inputs;
         let per_round = self.group * self.threads();
         let whole = match self.solo {
             Some(_) => inputs.len() / per_round * per_round,
@@ -315,11 +315,11 @@ impl Team {
         };
         let (whole, others) = inputs.split_at(whole);
         if !whole.is_empty() {
-            self.run_program(WHOLE, Job { inputs: whole, first: 0, clock })?;
+            self.run_program(WHOLE, Job { inputs: whole, first: 0, ..job })?;
         }
         for (i, input) in others.iter().enumerate() {
             let (inputs, first) = (std::slice::from_ref(input), whole.len() + i);
-            self.run_program(IN_PIECES, Job { inputs, first, clock })?;
+            self.run_program(IN_PIECES, Job { inputs, first, ..job })?;
         }
         Ok(())
     }
@@ -370,6 +370,8 @@ mod tests {
     use crate::cpu::Cpu;
     use crate::image::Normalization;
     use crate::model::{Architecture, LayerWeights, Model, Stage};
+    use crate::session::Input;
+    use crate::session::profile::Clock;
     use std::sync::atomic::AtomicU64;
     use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -450,6 +452,11 @@ mod tests {
         images.iter().map(|image| Input::Nchw(image)).collect()
     }
 
+    fn job<'a>(inputs: &'a [Input<'a>]) -> Job<'a> {
+        static FINITE: AtomicBool = AtomicBool::new(true);
+        Job { inputs, first: 0, clock: Clock(&[]), finite: &FINITE }
+    }
+
     fn bits(outputs: [&[f32]; 2]) -> Vec<u32> {
         outputs.concat().iter().map(|x| x.to_bits()).collect()
     }
@@ -457,7 +464,7 @@ mod tests {
     fn expected(binding: &Binding<'_>, images: &[Vec<f32>]) -> Vec<u32> {
         let schedule = binding.schedule(images.len(), Bands::Auto(1 << 20));
         let mut solo = Solo::new(binding, schedule, &mut Arena::Heap).unwrap();
-        solo.run(&inputs(images), Clock(&[])).unwrap();
+        solo.run(job(&inputs(images))).unwrap();
         bits(solo.outputs())
     }
 
@@ -499,7 +506,7 @@ mod tests {
                 for rest in 0..4 {
                     // Sometimes so long that threads sleep.
                     std::thread::sleep(Duration::from_micros(pick(5 + rest, 200) as u64));
-                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                    team.run(job(&inputs(&images))).unwrap();
                     let found = bits(team.outputs());
                     assert!(found == expected, "seed {seed}, {size:?}, {batch}, {threads:?}");
                 }
@@ -538,7 +545,7 @@ mod tests {
             // A thread that has not woken up yet meets nothing.
             for _ in 0..100 {
                 let result = catch_unwind(AssertUnwindSafe(|| {
-                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                    team.run(job(&inputs(&images))).unwrap();
                 }));
                 match result {
                     Ok(()) => assert!(bits(team.outputs()) == expected),
@@ -553,7 +560,7 @@ mod tests {
                 }
             }
             assert_eq!(fell, 1, "worker {worker}");
-            team.run(&inputs(&images), Clock(&[])).unwrap();
+            team.run(job(&inputs(&images))).unwrap();
             assert!(bits(team.outputs()) == expected);
         }
     }
@@ -572,7 +579,7 @@ mod tests {
         };
         let mut team = team(&binding, (3, 1), Box::new(hook));
         let run = |team: &mut Team| {
-            catch_unwind(AssertUnwindSafe(|| team.run(&inputs(&images), Clock(&[])).unwrap()))
+            catch_unwind(AssertUnwindSafe(|| team.run(job(&inputs(&images))).unwrap()))
         };
         for _ in 0..20 {
             let panic = run(&mut team).unwrap_err();
@@ -594,7 +601,7 @@ mod tests {
         };
         let mut team = team(&binding, (2, 1), Box::new(hook));
         for _ in 0..20 {
-            let error = team.run(&inputs(&images), Clock(&[])).unwrap_err();
+            let error = team.run(job(&inputs(&images))).unwrap_err();
             assert_eq!(error.to_string(), "piece is 7, expected another");
         }
     }
@@ -613,7 +620,7 @@ mod tests {
             std::thread::yield_now();
         }
         for _ in 0..3 {
-            team.run(&inputs(&images), Clock(&[])).unwrap();
+            team.run(job(&inputs(&images))).unwrap();
             assert!(bits(team.outputs()) == expected);
         }
     }

@@ -776,6 +776,26 @@ static void test_wrong_runs(void) {
     input = good;
     input.struct_size = 8;
     EXPECT(SN_STRUCT_SIZE, sn_session_run_floats(session, &input, 1));
+
+    /* Floats that are not finite. */
+    float *bad = (float *)allocate(3 * H * W * sizeof(float));
+    memcpy(bad, floats, 3 * H * W * sizeof(float));
+    sn_float_image two[2];
+    two[0] = two[1] = good;
+    two[1].data = bad;
+    bad[3 * (3 * W + 5) + 1] = NAN;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, two, 2));
+    TRUE(strstr(sn_last_error(), "image 1 is NaN in green at row 3, column 5, expected finite") != NULL);
+    EXPECT(SN_NO_RESULT, sn_session_get_logits(session, 0, &results, &count));
+    bad[3 * (3 * W + 5) + 1] = 3.4e38f;
+    OK(sn_session_run_floats(session, two, 2));
+    two[1].layout = SN_NCHW;
+    bad[3 * H * W - 1] = -INFINITY;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, two, 2));
+    TRUE(strstr(sn_last_error(), "image 1 is -inf in blue at row 31, column 31") != NULL);
+    OK(sn_session_run_floats(session, two, 1));
+    OK(sn_session_get_logits(session, 0, &results, &count));
+    free(bad);
     free(floats);
     free(pixels);
     OK(sn_session_free(&session));
