@@ -606,7 +606,8 @@ sn_status sn_session_create_in(const struct sn_network *network,
                                struct sn_session **session);
 
 // Frees a session and stores NULL in its place. Does nothing where there is NULL already, and leaves a
-// session that is in use as it is (`SN_BUSY`).
+// session that is in use as it is (`SN_BUSY`). Of one that was in use when this process was forked, the
+// memory stays.
 //
 // # Safety
 // `session` is NULL or points to NULL or to a session that is not freed.

@@ -37,6 +37,11 @@ use team::{Division, Team};
 /// Largest number of pixels in an image.
 const MAX_PIXELS: usize = 1 << 26;
 
+/// Tells a process from those that it forks; the same where there is no fork.
+pub(crate) fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 1 }
+}
+
 /// How many threads a session works with, the caller's among them; at least 1.
 ///
 /// One image is split among them; of several in a run, each thread takes whole ones first. Results have the
@@ -97,6 +102,9 @@ pub struct SessionOptions {
 
 /// A network bound to an input size, kernels, memory and threads. Used by one caller at a time; make one
 /// for each, all of one [`Network`].
+///
+/// A fork copies a session without its threads. In the new process one of several threads refuses to run and
+/// can be dropped; one of a single thread runs.
 pub struct Session {
     network: Network,
     size: [usize; 2],
@@ -277,6 +285,8 @@ impl Session {
     /// [`Error::Argument`] when there is no image, or there are too many, or one has another size;
     /// nothing is run then. [`Error::ImageNotFinite`] names the first float that is NaN or infinite; there
     /// are no results then, of the run's other images neither, and the session can run again.
+    /// [`Error::Argument`], too, for a session of several threads that was made before this process was
+    /// forked.
     pub fn run(&mut self, images: &[Input<'_>]) -> Result<Output<'_>, Error> {
         self.run_timed(images, Clock(&[]))?;
         let architecture = self.network.architecture();

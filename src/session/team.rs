@@ -96,27 +96,20 @@ impl Work {
 }
 
 /// One thread's work on a run.
-fn work(
-    worker: &mut Worker<Work>,
-    run: Run,
-    workers: usize,
-    mut solo: Option<&mut Solo>,
-    common: &Common,
-) {
+fn work(worker: &mut Worker<Work, Option<Solo>>, run: Run, common: &Common) {
     #[cfg(test)]
     let number = worker.number();
-    worker.walk(run, workers, |mut claim: Claim<'_, Work>| {
+    worker.walk(run, |mut claim: Claim<'_, Work>, solo| {
         #[cfg(test)]
         let piece = claim.piece();
         if common.failed.load(Ordering::Relaxed) {
             return;
         }
         let (work, lease, job) = claim.parts();
-        let solo = solo.as_deref_mut();
         let run = || {
             #[cfg(test)]
             common.meet(tests::Moment::Claimed { worker: number })?;
-            work.run(lease, job, solo)?;
+            work.run(lease, job, solo.as_mut())?;
             #[cfg(test)]
             common.meet(tests::Moment::Finished { piece })?;
             Ok(())
@@ -130,7 +123,7 @@ fn work(
 }
 
 /// What a thread does from the session's beginning to its end.
-fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, common: &Common) {
+fn serve(mut worker: Worker<Work, Option<Solo>>, common: &Common) {
     let _environment = DefaultFloatEnv::enter();
     let mut seen = [IN_PIECES, WHOLE].map(|program| worker.current(program));
     let (mut idle_since, mut waits) = (Instant::now(), 0);
@@ -140,7 +133,7 @@ fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, commo
             let run = worker.current(program);
             if run != seen[program] {
                 seen[program] = run;
-                work(&mut worker, run, workers, solo.as_mut(), common);
+                work(&mut worker, run, common);
                 worked = true;
             }
         }
@@ -163,13 +156,12 @@ fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, commo
 
 /// A session's threads and the memory that they share.
 pub(super) struct Team {
-    caller: Caller<Work>,
+    /// With each worker's memory for whole images, where runs may have so many that all get some.
+    caller: Caller<Work, Option<Solo>>,
     common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
     places: Places,
-    /// The caller's memory for whole images, where runs may have so many that all threads get some.
-    solo: Option<Solo>,
-    /// Whole images in a piece.
+    /// Whole images in a piece; 0 where there are no such pieces.
     group: usize,
     features: Region,
     logits: Region,
@@ -272,28 +264,27 @@ impl Team {
         let programs =
             vec![Program::new(phases), Program::new(vec![(Needs::All, images.collect())])];
         let mut solo = || schedule.clone().map(|s| Solo::new(binding, s, arena)).transpose();
-        let solo_of_caller = solo()?;
+        let solos = (0..threads).map(|_| solo()).collect::<Result<Vec<_>, Error>>()?;
 
-        let (caller, workers) = Board::open(memory, programs, threads);
+        let (caller, workers) = Board::open(memory, programs, solos);
         let mut team = Team {
             caller,
             common: Arc::new(common),
             threads: Vec::with_capacity(threads - 1),
             places: Places::default(),
-            solo: solo_of_caller,
             group,
             features: split.features,
             logits: split.logits,
         };
         for worker in workers {
-            let (solo, common) = (solo()?, Arc::clone(&team.common));
+            let common = Arc::clone(&team.common);
             let place = team.places.add();
             let name = format!("shufflenet {}", worker.number());
             let thread = std::thread::Builder::new().name(name);
             // Those that were made end with the team.
             let thread = thread.spawn(move || {
                 if place.take(cores.as_ref()) {
-                    serve(worker, threads, solo, &common);
+                    serve(worker, &common);
                 }
             });
             team.threads.push(thread.map_err(|error| {
@@ -307,12 +298,13 @@ impl Team {
     }
 
     pub fn run(&mut self, job: Job<'_>) -> Result<(), Error> {
+        if self.caller.is_forked() {
+            let found = format!("one of {} threads, which a fork leaves behind", self.threads());
+            return Err(Error::argument("session", found, "one that was made in this process"));
+        }
         let inputs = job.inputs;
         let per_round = self.group * self.threads();
-        let whole = match self.solo {
-            Some(_) => inputs.len() / per_round * per_round,
-            None => 0,
-        };
+        let whole = inputs.len().checked_div(per_round).unwrap_or(0) * per_round;
         let (whole, others) = inputs.split_at(whole);
         if !whole.is_empty() {
             self.run_program(WHOLE, Job { inputs: whole, first: 0, ..job })?;
@@ -325,14 +317,13 @@ impl Team {
     }
 
     fn run_program(&mut self, program: usize, job: Job<'_>) -> Result<(), Error> {
-        let workers = self.threads();
-        let Team { caller, common, threads, places, solo, .. } = self;
+        let Team { caller, common, threads, places, .. } = self;
         places.clear();
         caller.run(program, &job, |worker, run| {
             #[cfg(test)]
             let _ = common.meet(tests::Moment::Opened);
             threads.iter().for_each(|thread| thread.thread().unpark());
-            work(worker, run, workers, solo.as_mut(), common);
+            work(worker, run, common);
         });
         match common.take_failure() {
             None => Ok(()),
@@ -354,6 +345,10 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
+        if self.caller.is_forked() {
+            // They are not here, and another thread of this process may have got such a handle.
+            self.threads.drain(..).for_each(std::mem::forget);
+        }
         self.common.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();

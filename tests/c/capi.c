@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef TEST_PANIC
@@ -1267,6 +1268,108 @@ static void test_busy(void) {
     free(pixels);
 }
 
+/* ---- forks ---- */
+
+static sn_session *inherited;
+static sn_session_options inherited_options;
+static sn_image inherited_image;
+static float inherited_logits[MAX_CLASSES];
+
+/* What a process does with a session that it has from its parent. Returns 2 if that was in use. */
+static int use_inherited(void) {
+    float logits[MAX_CLASSES];
+    sn_session_info info;
+    INIT(info);
+    sn_status known = sn_session_get_info(inherited, &info);
+    if (known == SN_OK && info.threads == 1) {
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        copy_logits(inherited, 0, logits);
+        TRUE(same(logits, inherited_logits));
+    } else {
+        TRUE(known == SN_OK || known == SN_INVALID_ARGUMENT);
+        EXPECT(SN_INVALID_ARGUMENT, sn_session_run(inherited, &inherited_image, 1));
+        TRUE(strstr(sn_last_error(), "fork") != NULL);
+    }
+    sn_session *session = inherited;
+    OK(sn_session_free(&session));
+    TRUE(session == NULL);
+    /* One that is made here has threads of its own. */
+    OK(sn_session_create(shared, &inherited_options, &session));
+    OK(sn_session_run(session, &inherited_image, 1));
+    copy_logits(session, 0, logits);
+    TRUE(same(logits, inherited_logits));
+    OK(sn_session_free(&session));
+    return known == SN_OK ? 0 : 2;
+}
+
+/* What a forked process returns; one that hangs ends with a signal. */
+static int forked(void) {
+    pid_t process = fork();
+    TRUE(process >= 0);
+    if (process == 0) {
+        alarm(100);
+        _exit(use_inherited());
+    }
+    int status = 0;
+    TRUE(waitpid(process, &status, 0) == process);
+    TRUE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void *run_inherited(void *unused) {
+    (void)unused;
+    for (int stop = 0; !stop;) {
+        sn_status status = sn_session_run(inherited, &inherited_image, 1);
+        TRUE(status == SN_OK || status == SN_BUSY);
+        pthread_mutex_lock(&finished_lock);
+        stop = finished;
+        pthread_mutex_unlock(&finished_lock);
+    }
+    return NULL;
+}
+
+/* A session is freed in a forked process, which has none of its threads, at rest and during a run. */
+static void test_forks(void) {
+    enum { S = 128 };
+    unsigned char *pixels = picture(S, S, 4);
+    inherited_image = image_of(pixels, S, S);
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
+        INIT(inherited_options);
+        inherited_options.height = inherited_options.width = S;
+        inherited_options.batch = 1 + threads;
+        inherited_options.threads = threads;
+        inherited_options.exact_threads = 1;
+        OK(sn_session_create(shared, &inherited_options, &inherited));
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        copy_logits(inherited, 0, inherited_logits);
+        TRUE(forked() == 0);
+        finished = 0;
+        pthread_t thread;
+        TRUE(pthread_create(&thread, NULL, run_inherited, NULL) == 0);
+        int in_use = 0;
+        for (int round = 0; round < 1000 && !in_use; round++) {
+            sn_session_info info;
+            INIT(info);
+            while (sn_session_get_info(inherited, &info) != SN_BUSY) usleep(50);
+            int result = forked();
+            TRUE(result == 0 || result == 2);
+            in_use = result == 2;
+        }
+        TRUE(in_use);
+        pthread_mutex_lock(&finished_lock);
+        finished = 1;
+        pthread_mutex_unlock(&finished_lock);
+        TRUE(pthread_join(thread, NULL) == 0);
+        /* Nothing of that touched this process. */
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        float logits[MAX_CLASSES];
+        copy_logits(inherited, 0, logits);
+        TRUE(same(logits, inherited_logits));
+        OK(sn_session_free(&inherited));
+    }
+    free(pixels);
+}
+
 /* ---- kernels ---- */
 
 static void test_pointwise(void) {
@@ -1482,6 +1585,7 @@ int main(int argc, char **argv) {
     test_results();
     test_threads();
     test_busy();
+    test_forks();
     test_pointwise();
     test_depthwise();
 #ifdef TEST_PANIC
