@@ -267,7 +267,7 @@ typedef struct sn_session_info {
 // An operation of the network; see `sn_session_get_kernel`.
 typedef uint32_t sn_operation;
 
-// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`.
+// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`, `SN_GREY8`.
 typedef uint32_t sn_pixel_format;
 
 // How a picture becomes as large as the session's images: `SN_FIT_NONE` or `SN_FIT_CROP`.
@@ -338,7 +338,8 @@ typedef struct sn_yuv_image {
 // Order of an image's floats: `SN_NHWC` or `SN_NCHW`.
 typedef uint32_t sn_layout;
 
-// An image of normalised floats, of the session's size.
+// An image of normalised floats, of the session's size. All are finite: NaN or an infinity is
+// `SN_INVALID_ARGUMENT`, and the run has no results.
 typedef struct sn_float_image {
   // `sizeof(sn_float_image)`.
   uint32_t struct_size;
@@ -373,6 +374,9 @@ typedef struct sn_class {
 
 // Blue, green, red, and an alpha that is ignored.
 #define SN_BGRA 3
+
+// One grey value, which is red, green and blue.
+#define SN_GREY8 4
 
 // It has the session's size.
 #define SN_FIT_NONE 0
@@ -602,7 +606,8 @@ sn_status sn_session_create_in(const struct sn_network *network,
                                struct sn_session **session);
 
 // Frees a session and stores NULL in its place. Does nothing where there is NULL already, and leaves a
-// session that is in use as it is (`SN_BUSY`).
+// session that is in use as it is (`SN_BUSY`). Of one that was in use when this process was forked, the
+// memory stays.
 //
 // # Safety
 // `session` is NULL or points to NULL or to a session that is not freed.
@@ -648,7 +653,7 @@ sn_status sn_session_run_yuv(struct sn_session *session,
                              size_t count);
 
 // Runs the network on images of normalised floats, at most as many as the session's batch. All have the
-// same `struct_size`. Allocates nothing.
+// same `struct_size`. Allocates nothing. Where a float is NaN or infinite, there are no results of any image.
 //
 // # Safety
 // `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each

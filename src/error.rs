@@ -77,6 +77,19 @@ pub enum Error {
         /// Row-major index of the first such element.
         index: usize,
     },
+    /// An image's float is an infinity or a NaN.
+    ImageNotFinite {
+        /// Which image of the run, from 0.
+        image: usize,
+        /// `red`, `green` or `blue`.
+        colour: &'static str,
+        /// Row of the pixel, from 0.
+        row: usize,
+        /// Column of the pixel, from 0.
+        column: usize,
+        /// `NaN`, `inf` or `-inf`.
+        found: &'static str,
+    },
     /// A text in a file's metadata is not what its key stands for.
     Metadata {
         /// The key: `shufflenet.labels`, ...
@@ -150,6 +163,11 @@ impl fmt::Display for Error {
             Error::Negative { name, index } => {
                 write!(f, "tensor `{name}` is negative at element {index}, expected a variance")
             }
+            Error::ImageNotFinite { image, colour, row, column, found } => write!(
+                f,
+                "image {image} is {found} in {colour} at row {row}, column {column}, expected finite \
+                 numbers: pixels normalised with the network's mean and std"
+            ),
             Error::Metadata { key, found, expected } => {
                 write!(f, "metadata `{key}` is {found}, expected {expected}")
             }

@@ -2,6 +2,9 @@
 //! process.
 
 mod common;
+#[cfg(unix)]
+#[path = "common/fork.rs"]
+mod fork;
 
 use shufflenet::cpu::{Cpu, Level};
 use shufflenet::image::{
@@ -16,16 +19,19 @@ use std::time::Duration;
 struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: every call is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        BYTES.fetch_add(layout.size(), Ordering::SeqCst);
         // SAFETY: promised by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::SeqCst);
         // SAFETY: promised by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -110,6 +116,33 @@ fn running_from_c_allocates_nothing() {
     }
 }
 
+/// Dropped in a forked process, which has none of its threads, a session gives its memory back, but for what
+/// threads themselves take.
+#[cfg(unix)]
+fn forked_processes_free_sessions() {
+    let network = Network::new(common::model(&Architecture::X0_5)).unwrap();
+    let image = common::input(64, 64);
+    for batch in [1, 3] {
+        let before = BYTES.load(Ordering::SeqCst);
+        let options = SessionOptions {
+            input_size: Some((64, 64)),
+            batch: Some(batch),
+            threads: Threads::Exactly(3),
+            ..SessionOptions::default()
+        };
+        let mut session = Session::new(&network, &options).unwrap();
+        session.run(&vec![Input::Nchw(&image); batch]).unwrap();
+        let taken = BYTES.load(Ordering::SeqCst) - before;
+        assert!(taken > 100_000, "{taken} bytes");
+        // The parent's session lives on in the parent.
+        assert!(fork::returns_in_fork(move || {
+            drop(session);
+            let left = BYTES.load(Ordering::SeqCst).saturating_sub(before);
+            assert!(left < 4000, "{left} of {taken} bytes are left");
+        }));
+    }
+}
+
 // One test function, so that no other test allocates meanwhile.
 #[test]
 fn running_allocates_nothing() {
@@ -161,4 +194,6 @@ fn running_allocates_nothing() {
     }
     #[cfg(feature = "capi")]
     running_from_c_allocates_nothing();
+    #[cfg(unix)]
+    forked_processes_free_sessions();
 }

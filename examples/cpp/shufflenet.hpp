@@ -45,7 +45,8 @@ inline sn_image image(const std::uint8_t *pixels, std::uint32_t width, std::uint
     image.width = width;
     image.height = height;
     image.data = pixels;
-    image.size = std::size_t{width} * height * (format == SN_RGB || format == SN_BGR ? 3 : 4);
+    const std::size_t bytes = format == SN_GREY8 ? 1 : format == SN_RGB || format == SN_BGR ? 3 : 4;
+    image.size = bytes * width * height;
     image.fit = fit;
     return image;
 }

@@ -5,7 +5,7 @@ use super::status::Failure;
 use crate::Input;
 use crate::image::{PixelFormat, Pixels, Plane, Rotation, Yuv420, YuvMatrix, YuvRange};
 
-/// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`.
+/// Order of the bytes of a pixel: one of `SN_RGB`, `SN_BGR`, `SN_RGBA`, `SN_BGRA`, `SN_GREY8`.
 pub type sn_pixel_format = u32;
 /// Red, green, blue.
 pub const SN_RGB: sn_pixel_format = 0;
@@ -15,6 +15,8 @@ pub const SN_BGR: sn_pixel_format = 1;
 pub const SN_RGBA: sn_pixel_format = 2;
 /// Blue, green, red, and an alpha that is ignored.
 pub const SN_BGRA: sn_pixel_format = 3;
+/// One grey value, which is red, green and blue.
+pub const SN_GREY8: sn_pixel_format = 4;
 
 /// How a picture becomes as large as the session's images: `SN_FIT_NONE` or `SN_FIT_CROP`.
 pub type sn_fit = u32;
@@ -108,7 +110,8 @@ pub const SN_NHWC: sn_layout = 0;
 /// `[red, green, blue][height][width]`.
 pub const SN_NCHW: sn_layout = 1;
 
-/// An image of normalised floats, of the session's size.
+/// An image of normalised floats, of the session's size. All are finite: NaN or an infinity is
+/// `SN_INVALID_ARGUMENT`, and the run has no results.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct sn_float_image {
@@ -146,7 +149,8 @@ impl sn_image {
             SN_BGR => PixelFormat::Bgr,
             SN_RGBA => PixelFormat::Rgba,
             SN_BGRA => PixelFormat::Bgra,
-            other => return Err(Failure::argument("pixel format", other, "0 to 3")),
+            SN_GREY8 => PixelFormat::Grey8,
+            other => return Err(Failure::argument("pixel format", other, "0 to 4")),
         };
         // SAFETY: promised by the caller.
         let data = unsafe { slice(self.data, self.size, "data of sn_image") }?;

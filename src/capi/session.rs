@@ -12,18 +12,19 @@ use crate::cpu::Cores;
 use crate::image::{PixelFormat, Pixels, Preprocessor, Rotation};
 use crate::kernels::{Operation, select};
 use crate::model::Preprocessing;
-use crate::session::{Arena, Draft};
+use crate::session::{Arena, Draft, process};
 use crate::{Error, Input, Session, SessionOptions, Threads, softmax, top_k};
 use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network bound to an image size and memory. Used by one thread at a time; make one for each.
 #[derive(Debug)]
 pub struct sn_session {
-    busy: AtomicBool,
+    /// The process whose thread is inside; 0 for none. A fork copies this, but no such thread.
+    user: AtomicU32,
     state: UnsafeCell<State>,
 }
 
@@ -163,11 +164,19 @@ impl<'a> Guard<'a> {
     unsafe fn new(session: *const sn_session) -> Result<Guard<'a>, Failure> {
         // SAFETY: promised by the caller.
         let session = unsafe { reference(session, "session") }?;
-        if session.busy.swap(true, Ordering::Acquire) {
-            let text = "the session is in use by another thread";
-            return Err(Failure::new(sn_status::SN_BUSY, text));
+        let process = process();
+        match session.user.compare_exchange(0, process, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => Ok(Guard(session)),
+            Err(user) if user == process => {
+                let text = "the session is in use by another thread";
+                Err(Failure::new(sn_status::SN_BUSY, text))
+            }
+            Err(_) => {
+                let found = "one that was in use when this process was forked";
+                let expected = "one that was made in this process, or not in use";
+                Err(Failure::argument("session", found, expected))
+            }
         }
-        Ok(Guard(session))
     }
 
     fn state(&mut self) -> &mut State {
@@ -178,7 +187,7 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
+        self.0.user.store(0, Ordering::Release);
     }
 }
 
@@ -336,13 +345,14 @@ unsafe fn create(
     reserve(&mut inputs, session.batch(), "batch")?;
     let state =
         State { network, session, results: NO_RESULTS, preprocessor: None, crops, inputs, kernels };
-    let handle = sn_session { busy: AtomicBool::new(false), state: UnsafeCell::new(state) };
+    let handle = sn_session { user: AtomicU32::new(0), state: UnsafeCell::new(state) };
     *out = Box::into_raw(Box::new(handle));
     Ok(())
 }
 
 /// Frees a session and stores NULL in its place. Does nothing where there is NULL already, and leaves a
-/// session that is in use as it is (`SN_BUSY`).
+/// session that is in use as it is (`SN_BUSY`). Of one that was in use when this process was forked, the
+/// memory stays.
 ///
 /// # Safety
 /// `session` is NULL or points to NULL or to a session that is not freed.
@@ -352,8 +362,16 @@ pub unsafe extern "C" fn sn_session_free(session: *mut *mut sn_session) -> sn_st
         // SAFETY: promised by the caller.
         let handle = unsafe { output(session, "session") }?;
         if !handle.is_null() {
-            // SAFETY: promised by the caller. The flag stays set.
-            std::mem::forget(unsafe { Guard::new(*handle) }?);
+            // SAFETY: promised by the caller.
+            match unsafe { Guard::new(*handle) } {
+                Ok(guard) => std::mem::forget(guard), // it stays in use
+                // The thread that was inside may have left anything half done.
+                Err(failure) if failure.status == sn_status::SN_INVALID_ARGUMENT => {
+                    *handle = ptr::null_mut();
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
             // SAFETY: such a pointer comes from `Box::into_raw`, and no other thread is inside.
             drop(unsafe { Box::from_raw(std::mem::replace(handle, ptr::null_mut())) });
         }
@@ -490,7 +508,7 @@ pub unsafe extern "C" fn sn_session_run_yuv(
 }
 
 /// Runs the network on images of normalised floats, at most as many as the session's batch. All have the
-/// same `struct_size`. Allocates nothing.
+/// same `struct_size`. Allocates nothing. Where a float is NaN or infinite, there are no results of any image.
 ///
 /// # Safety
 /// `session` is NULL or a session that is not freed; `images` is NULL or points to `count` structs, each

@@ -71,7 +71,7 @@ fn status_of(error: &Error) -> sn_status {
         }
         Error::Io { .. } | Error::Write { .. } => sn_status::SN_IO,
         Error::File { source, .. } => status_of(source),
-        Error::Argument { .. } => sn_status::SN_INVALID_ARGUMENT,
+        Error::Argument { .. } | Error::ImageNotFinite { .. } => sn_status::SN_INVALID_ARGUMENT,
         Error::Memory { .. } => sn_status::SN_NO_MEMORY,
         Error::Format { .. }
         | Error::MissingTensor { .. }

@@ -61,6 +61,7 @@ mod yuv;
 
 pub use frame::Rotation;
 pub use normalize::Normalization;
+pub(crate) use normalize::name_of;
 pub use pixels::{PixelFormat, Pixels};
 pub use preprocess::Preprocessor;
 pub use resize::Resizer;

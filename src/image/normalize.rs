@@ -30,10 +30,10 @@ impl Normalization {
         let mut table = [[0.0_f32; 256]; 3];
         for ((channel, mean), std) in table.iter_mut().zip(mean).zip(std) {
             if !mean.is_finite() {
-                return Err(Error::argument("mean", name(mean), "a finite number"));
+                return Err(Error::argument("mean", name_of(mean), "a finite number"));
             }
             if !std.is_finite() || std == 0.0 {
-                return Err(Error::argument("std", name(std), "a finite number other than 0"));
+                return Err(Error::argument("std", name_of(std), "a finite number other than 0"));
             }
             for (value, normalized) in channel.iter_mut().enumerate() {
                 *normalized = (value as f32 / 255.0 - mean) / std;
@@ -97,8 +97,8 @@ impl Normalization {
     }
 }
 
-/// What a number is that is no mean or std. The library formats no float: that would add 20 kB to it.
-fn name(number: f32) -> &'static str {
+/// What a number is that is not finite, or 0. The library formats no float: that would add 20 kB to it.
+pub(crate) fn name_of(number: f32) -> &'static str {
     match number {
         f32::INFINITY => "inf",
         f32::NEG_INFINITY => "-inf",
@@ -141,7 +141,7 @@ mod tests {
             let [mean, std] = factors;
             for level in Level::available() {
                 let normalization = Normalization::with_level(level, mean, std).unwrap();
-                for format in [PixelFormat::Rgb, PixelFormat::Bgr, PixelFormat::Rgba, PixelFormat::Bgra] {
+                for format in PixelFormat::ALL {
                     let size = format.bytes_per_pixel();
                     let row = &bytes[..width * size];
                     let pixels = Pixels::new(row, width, 1, width * size, format).unwrap();

@@ -15,12 +15,24 @@ pub enum PixelFormat {
     Rgba,
     /// Blue, green, red, and an alpha that is ignored.
     Bgra,
+    /// One grey value, which is red, green and blue: Pillow's `L`, converted to `RGB`.
+    Grey8,
 }
 
 impl PixelFormat {
-    /// Size of a pixel: 3 or 4.
+    /// All of them.
+    pub const ALL: [PixelFormat; 5] = [
+        PixelFormat::Rgb,
+        PixelFormat::Bgr,
+        PixelFormat::Rgba,
+        PixelFormat::Bgra,
+        PixelFormat::Grey8,
+    ];
+
+    /// Size of a pixel: 1, 3 or 4.
     pub const fn bytes_per_pixel(self) -> usize {
         match self {
+            PixelFormat::Grey8 => 1,
             PixelFormat::Rgb | PixelFormat::Bgr => 3,
             PixelFormat::Rgba | PixelFormat::Bgra => 4,
         }
@@ -31,6 +43,7 @@ impl PixelFormat {
         match self {
             PixelFormat::Rgb | PixelFormat::Rgba => [0, 1, 2],
             PixelFormat::Bgr | PixelFormat::Bgra => [2, 1, 0],
+            PixelFormat::Grey8 => [0; 3],
         }
     }
 }

@@ -54,8 +54,8 @@ type NormalizeFn = unsafe fn(&[u8], &NormalizeFactors, &mut [f32]);
 pub(crate) struct PixelRows {
     /// By pixel stride, 1 or 2.
     pub(super) convert: [ConvertFn; 2],
-    /// By bytes in a pixel, 3 or 4.
-    pub(super) swizzle: [SwizzleFn; 2],
+    /// By bytes in a pixel: 1, 3 or 4.
+    pub(super) swizzle: [SwizzleFn; 3],
     pub(super) resize: ResizeFn,
     pub(super) mix: MixFn,
     /// Where it is faster than a table.
@@ -80,10 +80,10 @@ impl PixelRows {
         unsafe { self.convert[usize::from(row.pixel_stride == 2)](factors, row, out) }
     }
 
-    /// Pixels of `bytes` (3 or 4), blue first where `bgr`, to RGB and a byte without meaning.
+    /// Pixels of `bytes` (1, 3 or 4), blue first where `bgr`, to RGB and a byte without meaning.
     pub fn swizzle(&self, source: &[u8], bytes: usize, bgr: bool, out: &mut [[u8; 4]]) {
         // SAFETY: the CPU has the level's instructions.
-        unsafe { self.swizzle[usize::from(bytes == 4)](source, bgr, out) }
+        unsafe { self.swizzle[bytes / 2](source, bgr, out) }
     }
 
     /// The horizontal pass: `out[i]` is the mean of the pixels from `firsts[i]` on, as many as there are
@@ -153,7 +153,7 @@ pub(super) fn normalize(source: &[u8], factors: &NormalizeFactors, out: &mut [f3
 
 const PLAIN: PixelRows = PixelRows {
     convert: [convert::<1>, convert::<2>],
-    swizzle: [swizzle::<3>, swizzle::<4>],
+    swizzle: [grey, swizzle::<3>, swizzle::<4>],
     resize,
     mix,
     normalize: None,
@@ -194,6 +194,14 @@ pub(super) fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[
         for (out, pixel) in out.iter_mut().zip(source) {
             *out = [pixel[0], pixel[1], pixel[2], 0];
         }
+    }
+}
+
+/// The swizzle of pixels that are one byte.
+#[inline(always)]
+pub(super) fn grey(source: &[u8], _: bool, out: &mut [[u8; 4]]) {
+    for (out, &value) in out.iter_mut().zip(source) {
+        *out = [value; 4];
     }
 }
 
@@ -322,7 +330,7 @@ mod tests {
                     prop_assert_eq!(rgb(&found), rgb(&expected), "{} {}", level, pixel_stride);
                     prop_assert!(found[pixels..].iter().all(|&pixel| pixel == [1; 4]));
                 }
-                for (size, bgr) in [(3, false), (3, true), (4, false), (4, true)] {
+                for (size, bgr) in [(1, false), (3, false), (3, true), (4, false), (4, true)] {
                     let source = &bytes[..(pixels.min(170)) * size];
                     let (mut found, mut expected) = (vec![[1; 4]; 200], vec![[1; 4]; 200]);
                     rows.swizzle(source, size, bgr, &mut found);

@@ -24,16 +24,23 @@ use crate::plan::{Bands, Network, Region, Schedule, Step};
 pub(crate) use arena::Arena;
 #[cfg(not(feature = "capi"))]
 use arena::Arena;
+use input::not_finite;
 use profile::Clock;
 use solo::Solo;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
-use steps::BoundStep;
+use steps::{BoundStep, Job};
 use team::{Division, Team};
 
 /// Largest number of pixels in an image.
 const MAX_PIXELS: usize = 1 << 26;
+
+/// Tells a process from those that it forks; the same where there is no fork.
+pub(crate) fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 1 }
+}
 
 /// How many threads a session works with, the caller's among them; at least 1.
 ///
@@ -95,6 +102,9 @@ pub struct SessionOptions {
 
 /// A network bound to an input size, kernels, memory and threads. Used by one caller at a time; make one
 /// for each, all of one [`Network`].
+///
+/// A fork copies a session without its threads. In the new process one of several threads refuses to run and
+/// can be dropped; one of a single thread runs.
 pub struct Session {
     network: Network,
     size: [usize; 2],
@@ -273,7 +283,10 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Argument`] when there is no image, or there are too many, or one has another size;
-    /// nothing is run then.
+    /// nothing is run then. [`Error::ImageNotFinite`] names the first float that is NaN or infinite; there
+    /// are no results then, of the run's other images neither, and the session can run again.
+    /// [`Error::Argument`], too, for a session of several threads that was made before this process was
+    /// forked.
     pub fn run(&mut self, images: &[Input<'_>]) -> Result<Output<'_>, Error> {
         self.run_timed(images, Clock(&[]))?;
         let architecture = self.network.architecture();
@@ -292,7 +305,8 @@ impl Session {
     /// of their times.
     ///
     /// # Errors
-    /// [`Error::Argument`] when the image has another size.
+    /// [`Error::Argument`] when the image has another size, [`Error::ImageNotFinite`] as for
+    /// [`run`](Session::run).
     pub fn profile(&mut self, image: Input<'_>) -> Result<Profile, Error> {
         let layers = self.network.layers().len() + 1; // and the max pool
         let times: Vec<_> = (0..1 + layers).map(|_| Mutex::new(Duration::ZERO)).collect();
@@ -310,11 +324,17 @@ impl Session {
         for image in images {
             image.check(self.size)?;
         }
+        let finite = AtomicBool::new(true);
+        let job = Job { inputs: images, first: 0, clock, finite: &finite };
         let _environment = DefaultFloatEnv::enter();
         match &mut self.worker {
-            Worker::Solo(solo) => solo.run(images, clock),
-            Worker::Team(team) => team.run(images, clock),
+            Worker::Solo(solo) => solo.run(job)?,
+            Worker::Team(team) => team.run(job)?,
         }
+        if finite.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        not_finite(images, self.size).map_or(Ok(()), Err)
     }
 
     /// The network.

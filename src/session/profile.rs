@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// is not profiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// To normalise the image's rows, or to put their colours side by side.
+    /// To normalise the image's rows, or to see that their floats are finite.
     pub input: Duration,
     /// Of each layer of [`workloads`](crate::workload::workloads), in its order, over all bands.
     pub layers: Vec<Duration>,

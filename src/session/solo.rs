@@ -1,9 +1,8 @@
 //! One thread's run through all steps, with memory of its own.
 
+use super::Binding;
 use super::arena::{Arena, Memory, Room};
-use super::profile::Clock;
 use super::steps::{BoundStep, Job};
-use super::{Binding, Input};
 use crate::Error;
 use crate::plan::{Area, Region, Schedule};
 
@@ -45,9 +44,10 @@ impl Solo {
         })
     }
 
-    pub fn run(&mut self, inputs: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
-        for (chunk, inputs) in inputs.chunks(self.group).enumerate() {
-            let job = Job { inputs, first: chunk * self.group, clock };
+    /// Runs a job whose first image has the first row of features and logits.
+    pub fn run(&mut self, job: Job<'_>) -> Result<(), Error> {
+        for (chunk, inputs) in job.inputs.chunks(self.group).enumerate() {
+            let job = Job { inputs, first: chunk * self.group, ..job };
             let (early, late) = self.steps.split_at(self.late);
             for image in 0..inputs.len() {
                 for (step, areas) in early {

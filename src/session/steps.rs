@@ -19,6 +19,7 @@ use crate::plan::{
 };
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A step with its kernels and their weights.
 pub(super) enum BoundStep {
@@ -39,6 +40,8 @@ pub(super) struct Job<'a> {
     /// The row of features and logits that is the first input's.
     pub first: usize,
     pub clock: Clock<'a>,
+    /// Cleared where a value of an image is not finite.
+    pub finite: &'a AtomicBool,
 }
 
 /// What makes the pool's output of an image.
@@ -169,7 +172,7 @@ impl BoundStep {
     ) -> Result<(), Error> {
         let clock = job.clock;
         match self {
-            BoundStep::Stem(s, stem) => stem.run(s, lease, &job.inputs[images.start], clock),
+            BoundStep::Stem(s, stem) => stem.run(s, lease, job, images.start),
             BoundStep::Downsample(s, depthwise, pointwise, branch, next) => {
                 downsample((depthwise, pointwise, branch), s, lease, images.start, clock)?;
                 if let Some(next) = next {
@@ -237,15 +240,21 @@ impl Stem {
         &self,
         s: &StemStep,
         lease: &mut Lease<'_>,
-        input: &Input<'_>,
-        clock: Clock<'_>,
+        job: &Job<'_>,
+        image: usize,
     ) -> Result<(), Error> {
+        let (input, clock) = (&job.inputs[image], job.clock);
         let Stem { normalization, conv, pool } = self;
         let ([height, width], [conv_height, conv_width], pool_width) = (s.image, s.conv, s.pool[1]);
         let image = Ring::new(StemStep::IMAGE_RING, s.image_ring.len / 3, width);
         let rows = Ring::new(StemStep::CONV_RING, s.conv_ring.len / s.channels, conv_width);
         let conv_rows = window_rows_of(&s.rows, s.rows.clone(), 2, conv_height);
         for band in bands(&s.rows, s.band) {
+            // A row of the pool's stands for four of the image, which are about to be read.
+            let own = 4 * band.start..height.min(4 * band.end);
+            if !clock.time(INPUT, || input.is_finite(own, s.image)) {
+                job.finite.store(false, Ordering::Relaxed);
+            }
             for new in rows.pieces(window_rows_of(&s.rows, band.clone(), 2, conv_height)) {
                 let mut in_place = |image: &ImageRows<'_>| {
                     let mut out = lease.output(rows.rows(new.clone()))?;
@@ -450,7 +459,8 @@ mod tests {
             let image: Vec<f32> = (0..3 * 75 * 53).map(|i| (i % 7) as f32).collect();
             let normalization = Arc::new(Normalization::new([0.0; 3], [1.0; 3]).unwrap());
             let inputs = [Input::Nchw(&image)];
-            let job = Job { inputs: &inputs, first: 0, clock: Clock(&[]) };
+            let finite = AtomicBool::new(true);
+            let job = Job { inputs: &inputs, first: 0, clock: Clock(&[]), finite: &finite };
             for step in &schedule.steps {
                 let before = memory.slice(all).to_vec();
                 let bound = BoundStep::new(step.clone(), &network, cpu, &normalization).unwrap();

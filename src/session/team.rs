@@ -4,12 +4,11 @@
 //! thread has begun, never for a thread that sleeps. The others wait actively for a moment after an
 //! image and then sleep until the next.
 
+use super::Binding;
 use super::arena::{Arena, Board, Caller, Claim, Lease, Program, Room, Run, Worker, wait};
 use super::places::Places;
-use super::profile::Clock;
 use super::solo::Solo;
 use super::steps::{BoundStep, Job};
-use super::{Binding, Input};
 use crate::Error;
 use crate::cpu::Cores;
 use crate::float_env::DefaultFloatEnv;
@@ -87,7 +86,7 @@ impl Work {
             (Work::Images { .. }, None) => unreachable!("no memory for whole images"),
         };
         let inputs = job.inputs.get(first..first + count).unwrap_or(&[]);
-        solo.run(inputs, job.clock)?;
+        solo.run(Job { inputs, first: 0, ..*job })?;
         for (area, output) in solo.outputs().into_iter().enumerate() {
             let to = lease.floats((area, 0..inputs.len()));
             to.copy_from_slice(&output[..to.len()]);
@@ -97,27 +96,20 @@ impl Work {
 }
 
 /// One thread's work on a run.
-fn work(
-    worker: &mut Worker<Work>,
-    run: Run,
-    workers: usize,
-    mut solo: Option<&mut Solo>,
-    common: &Common,
-) {
+fn work(worker: &mut Worker<Work, Option<Solo>>, run: Run, common: &Common) {
     #[cfg(test)]
     let number = worker.number();
-    worker.walk(run, workers, |mut claim: Claim<'_, Work>| {
+    worker.walk(run, |mut claim: Claim<'_, Work>, solo| {
         #[cfg(test)]
         let piece = claim.piece();
         if common.failed.load(Ordering::Relaxed) {
             return;
         }
         let (work, lease, job) = claim.parts();
-        let solo = solo.as_deref_mut();
         let run = || {
             #[cfg(test)]
             common.meet(tests::Moment::Claimed { worker: number })?;
-            work.run(lease, job, solo)?;
+            work.run(lease, job, solo.as_mut())?;
             #[cfg(test)]
             common.meet(tests::Moment::Finished { piece })?;
             Ok(())
@@ -131,7 +123,7 @@ fn work(
 }
 
 /// What a thread does from the session's beginning to its end.
-fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, common: &Common) {
+fn serve(mut worker: Worker<Work, Option<Solo>>, common: &Common) {
     let _environment = DefaultFloatEnv::enter();
     let mut seen = [IN_PIECES, WHOLE].map(|program| worker.current(program));
     let (mut idle_since, mut waits) = (Instant::now(), 0);
@@ -141,7 +133,7 @@ fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, commo
             let run = worker.current(program);
             if run != seen[program] {
                 seen[program] = run;
-                work(&mut worker, run, workers, solo.as_mut(), common);
+                work(&mut worker, run, common);
                 worked = true;
             }
         }
@@ -164,13 +156,12 @@ fn serve(mut worker: Worker<Work>, workers: usize, mut solo: Option<Solo>, commo
 
 /// A session's threads and the memory that they share.
 pub(super) struct Team {
-    caller: Caller<Work>,
+    /// With each worker's memory for whole images, where runs may have so many that all get some.
+    caller: Caller<Work, Option<Solo>>,
     common: Arc<Common>,
     threads: Vec<JoinHandle<()>>,
     places: Places,
-    /// The caller's memory for whole images, where runs may have so many that all threads get some.
-    solo: Option<Solo>,
-    /// Whole images in a piece.
+    /// Whole images in a piece; 0 where there are no such pieces.
     group: usize,
     features: Region,
     logits: Region,
@@ -273,28 +264,27 @@ impl Team {
         let programs =
             vec![Program::new(phases), Program::new(vec![(Needs::All, images.collect())])];
         let mut solo = || schedule.clone().map(|s| Solo::new(binding, s, arena)).transpose();
-        let solo_of_caller = solo()?;
+        let solos = (0..threads).map(|_| solo()).collect::<Result<Vec<_>, Error>>()?;
 
-        let (caller, workers) = Board::open(memory, programs, threads);
+        let (caller, workers) = Board::open(memory, programs, solos);
         let mut team = Team {
             caller,
             common: Arc::new(common),
             threads: Vec::with_capacity(threads - 1),
             places: Places::default(),
-            solo: solo_of_caller,
             group,
             features: split.features,
             logits: split.logits,
         };
         for worker in workers {
-            let (solo, common) = (solo()?, Arc::clone(&team.common));
+            let common = Arc::clone(&team.common);
             let place = team.places.add();
             let name = format!("shufflenet {}", worker.number());
             let thread = std::thread::Builder::new().name(name);
             // Those that were made end with the team.
             let thread = thread.spawn(move || {
                 if place.take(cores.as_ref()) {
-                    serve(worker, threads, solo, &common);
+                    serve(worker, &common);
                 }
             });
             team.threads.push(thread.map_err(|error| {
@@ -307,32 +297,33 @@ impl Team {
         Ok(team)
     }
 
-    pub fn run(&mut self, inputs: &[Input<'_>], clock: Clock<'_>) -> Result<(), Error> {
+    pub fn run(&mut self, job: Job<'_>) -> Result<(), Error> {
+        if self.caller.is_forked() {
+            let found = format!("one of {} threads, which a fork leaves behind", self.threads());
+            return Err(Error::argument("session", found, "one that was made in this process"));
+        }
+        let inputs = job.inputs;
         let per_round = self.group * self.threads();
-        let whole = match self.solo {
-            Some(_) => inputs.len() / per_round * per_round,
-            None => 0,
-        };
+        let whole = inputs.len().checked_div(per_round).unwrap_or(0) * per_round;
         let (whole, others) = inputs.split_at(whole);
         if !whole.is_empty() {
-            self.run_program(WHOLE, Job { inputs: whole, first: 0, clock })?;
+            self.run_program(WHOLE, Job { inputs: whole, first: 0, ..job })?;
         }
         for (i, input) in others.iter().enumerate() {
             let (inputs, first) = (std::slice::from_ref(input), whole.len() + i);
-            self.run_program(IN_PIECES, Job { inputs, first, clock })?;
+            self.run_program(IN_PIECES, Job { inputs, first, ..job })?;
         }
         Ok(())
     }
 
     fn run_program(&mut self, program: usize, job: Job<'_>) -> Result<(), Error> {
-        let workers = self.threads();
-        let Team { caller, common, threads, places, solo, .. } = self;
+        let Team { caller, common, threads, places, .. } = self;
         places.clear();
         caller.run(program, &job, |worker, run| {
             #[cfg(test)]
             let _ = common.meet(tests::Moment::Opened);
             threads.iter().for_each(|thread| thread.thread().unpark());
-            work(worker, run, workers, solo.as_mut(), common);
+            work(worker, run, common);
         });
         match common.take_failure() {
             None => Ok(()),
@@ -354,6 +345,10 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
+        if self.caller.is_forked() {
+            // They are not here, and another thread of this process may have got such a handle.
+            self.threads.drain(..).for_each(std::mem::forget);
+        }
         self.common.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
@@ -370,6 +365,8 @@ mod tests {
     use crate::cpu::Cpu;
     use crate::image::Normalization;
     use crate::model::{Architecture, LayerWeights, Model, Stage};
+    use crate::session::Input;
+    use crate::session::profile::Clock;
     use std::sync::atomic::AtomicU64;
     use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -450,6 +447,11 @@ mod tests {
         images.iter().map(|image| Input::Nchw(image)).collect()
     }
 
+    fn job<'a>(inputs: &'a [Input<'a>]) -> Job<'a> {
+        static FINITE: AtomicBool = AtomicBool::new(true);
+        Job { inputs, first: 0, clock: Clock(&[]), finite: &FINITE }
+    }
+
     fn bits(outputs: [&[f32]; 2]) -> Vec<u32> {
         outputs.concat().iter().map(|x| x.to_bits()).collect()
     }
@@ -457,7 +459,7 @@ mod tests {
     fn expected(binding: &Binding<'_>, images: &[Vec<f32>]) -> Vec<u32> {
         let schedule = binding.schedule(images.len(), Bands::Auto(1 << 20));
         let mut solo = Solo::new(binding, schedule, &mut Arena::Heap).unwrap();
-        solo.run(&inputs(images), Clock(&[])).unwrap();
+        solo.run(job(&inputs(images))).unwrap();
         bits(solo.outputs())
     }
 
@@ -499,7 +501,7 @@ mod tests {
                 for rest in 0..4 {
                     // Sometimes so long that threads sleep.
                     std::thread::sleep(Duration::from_micros(pick(5 + rest, 200) as u64));
-                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                    team.run(job(&inputs(&images))).unwrap();
                     let found = bits(team.outputs());
                     assert!(found == expected, "seed {seed}, {size:?}, {batch}, {threads:?}");
                 }
@@ -538,7 +540,7 @@ mod tests {
             // A thread that has not woken up yet meets nothing.
             for _ in 0..100 {
                 let result = catch_unwind(AssertUnwindSafe(|| {
-                    team.run(&inputs(&images), Clock(&[])).unwrap();
+                    team.run(job(&inputs(&images))).unwrap();
                 }));
                 match result {
                     Ok(()) => assert!(bits(team.outputs()) == expected),
@@ -553,7 +555,7 @@ mod tests {
                 }
             }
             assert_eq!(fell, 1, "worker {worker}");
-            team.run(&inputs(&images), Clock(&[])).unwrap();
+            team.run(job(&inputs(&images))).unwrap();
             assert!(bits(team.outputs()) == expected);
         }
     }
@@ -572,7 +574,7 @@ mod tests {
         };
         let mut team = team(&binding, (3, 1), Box::new(hook));
         let run = |team: &mut Team| {
-            catch_unwind(AssertUnwindSafe(|| team.run(&inputs(&images), Clock(&[])).unwrap()))
+            catch_unwind(AssertUnwindSafe(|| team.run(job(&inputs(&images))).unwrap()))
         };
         for _ in 0..20 {
             let panic = run(&mut team).unwrap_err();
@@ -594,7 +596,7 @@ mod tests {
         };
         let mut team = team(&binding, (2, 1), Box::new(hook));
         for _ in 0..20 {
-            let error = team.run(&inputs(&images), Clock(&[])).unwrap_err();
+            let error = team.run(job(&inputs(&images))).unwrap_err();
             assert_eq!(error.to_string(), "piece is 7, expected another");
         }
     }
@@ -613,7 +615,7 @@ mod tests {
             std::thread::yield_now();
         }
         for _ in 0..3 {
-            team.run(&inputs(&images), Clock(&[])).unwrap();
+            team.run(job(&inputs(&images))).unwrap();
             assert!(bits(team.outputs()) == expected);
         }
     }

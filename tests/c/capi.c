@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef TEST_PANIC
@@ -653,6 +654,38 @@ static void test_runs(void) {
     free(pixels);
 }
 
+/* A grey picture gives the bits of the same one in RGB, resized or not. */
+static void test_grey(void) {
+    enum { S = 40, W = 61, H = 47, STRIDE = W + 6 };
+    sn_session_options options;
+    INIT(options);
+    options.height = options.width = S;
+    sn_session *session = NULL;
+    OK(sn_session_create(shared, &options, &session));
+    unsigned char *grey = picture(H, STRIDE, 5);
+    unsigned char *rgb = (unsigned char *)allocate(3 * H * STRIDE);
+    for (size_t i = 0; i < 3 * H * STRIDE; i++) rgb[i] = grey[i / 3];
+    for (uint32_t fit = SN_FIT_NONE; fit <= SN_FIT_CROP; fit++) {
+        float logits[2][MAX_CLASSES];
+        for (uint32_t is_grey = 0; is_grey < 2; is_grey++) {
+            sn_image image = image_of(is_grey ? grey : rgb, fit ? H : S, fit ? W : S);
+            size_t bytes = is_grey ? 1 : 3;
+            image.format = is_grey ? SN_GREY8 : SN_RGB;
+            image.row_stride = bytes * STRIDE;
+            image.size = image.row_stride * (image.height - 1) + bytes * image.width;
+            image.fit = fit;
+            OK(sn_session_run(session, &image, 1));
+            copy_logits(session, 0, logits[is_grey]);
+            image.size--;
+            EXPECT(SN_INVALID_ARGUMENT, sn_session_run(session, &image, 1));
+        }
+        TRUE(same(logits[0], logits[1]));
+    }
+    OK(sn_session_free(&session));
+    free(grey);
+    free(rgb);
+}
+
 static void test_wrong_runs(void) {
     enum { H = 32, W = 32 };
     sn_session_options options;
@@ -694,7 +727,7 @@ static void test_wrong_runs(void) {
         EXPECT(status, sn_session_run(session, image, 2)); \
         *image = images[1]; \
     } while (0)
-    WRONG(SN_INVALID_ARGUMENT, format, 4);
+    WRONG(SN_INVALID_ARGUMENT, format, 5);
     WRONG(SN_INVALID_ARGUMENT, format, UINT32_MAX);
     WRONG(SN_INVALID_ARGUMENT, width, 0);
     WRONG(SN_INVALID_ARGUMENT, width, W - 1);
@@ -744,6 +777,26 @@ static void test_wrong_runs(void) {
     input = good;
     input.struct_size = 8;
     EXPECT(SN_STRUCT_SIZE, sn_session_run_floats(session, &input, 1));
+
+    /* Floats that are not finite. */
+    float *bad = (float *)allocate(3 * H * W * sizeof(float));
+    memcpy(bad, floats, 3 * H * W * sizeof(float));
+    sn_float_image two[2];
+    two[0] = two[1] = good;
+    two[1].data = bad;
+    bad[3 * (3 * W + 5) + 1] = NAN;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, two, 2));
+    TRUE(strstr(sn_last_error(), "image 1 is NaN in green at row 3, column 5, expected finite") != NULL);
+    EXPECT(SN_NO_RESULT, sn_session_get_logits(session, 0, &results, &count));
+    bad[3 * (3 * W + 5) + 1] = 3.4e38f;
+    OK(sn_session_run_floats(session, two, 2));
+    two[1].layout = SN_NCHW;
+    bad[3 * H * W - 1] = -INFINITY;
+    EXPECT(SN_INVALID_ARGUMENT, sn_session_run_floats(session, two, 2));
+    TRUE(strstr(sn_last_error(), "image 1 is -inf in blue at row 31, column 31") != NULL);
+    OK(sn_session_run_floats(session, two, 1));
+    OK(sn_session_get_logits(session, 0, &results, &count));
+    free(bad);
     free(floats);
     free(pixels);
     OK(sn_session_free(&session));
@@ -1215,6 +1268,108 @@ static void test_busy(void) {
     free(pixels);
 }
 
+/* ---- forks ---- */
+
+static sn_session *inherited;
+static sn_session_options inherited_options;
+static sn_image inherited_image;
+static float inherited_logits[MAX_CLASSES];
+
+/* What a process does with a session that it has from its parent. Returns 2 if that was in use. */
+static int use_inherited(void) {
+    float logits[MAX_CLASSES];
+    sn_session_info info;
+    INIT(info);
+    sn_status known = sn_session_get_info(inherited, &info);
+    if (known == SN_OK && info.threads == 1) {
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        copy_logits(inherited, 0, logits);
+        TRUE(same(logits, inherited_logits));
+    } else {
+        TRUE(known == SN_OK || known == SN_INVALID_ARGUMENT);
+        EXPECT(SN_INVALID_ARGUMENT, sn_session_run(inherited, &inherited_image, 1));
+        TRUE(strstr(sn_last_error(), "fork") != NULL);
+    }
+    sn_session *session = inherited;
+    OK(sn_session_free(&session));
+    TRUE(session == NULL);
+    /* One that is made here has threads of its own. */
+    OK(sn_session_create(shared, &inherited_options, &session));
+    OK(sn_session_run(session, &inherited_image, 1));
+    copy_logits(session, 0, logits);
+    TRUE(same(logits, inherited_logits));
+    OK(sn_session_free(&session));
+    return known == SN_OK ? 0 : 2;
+}
+
+/* What a forked process returns; one that hangs ends with a signal. */
+static int forked(void) {
+    pid_t process = fork();
+    TRUE(process >= 0);
+    if (process == 0) {
+        alarm(100);
+        _exit(use_inherited());
+    }
+    int status = 0;
+    TRUE(waitpid(process, &status, 0) == process);
+    TRUE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void *run_inherited(void *unused) {
+    (void)unused;
+    for (int stop = 0; !stop;) {
+        sn_status status = sn_session_run(inherited, &inherited_image, 1);
+        TRUE(status == SN_OK || status == SN_BUSY);
+        pthread_mutex_lock(&finished_lock);
+        stop = finished;
+        pthread_mutex_unlock(&finished_lock);
+    }
+    return NULL;
+}
+
+/* A session is freed in a forked process, which has none of its threads, at rest and during a run. */
+static void test_forks(void) {
+    enum { S = 128 };
+    unsigned char *pixels = picture(S, S, 4);
+    inherited_image = image_of(pixels, S, S);
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
+        INIT(inherited_options);
+        inherited_options.height = inherited_options.width = S;
+        inherited_options.batch = 1 + threads;
+        inherited_options.threads = threads;
+        inherited_options.exact_threads = 1;
+        OK(sn_session_create(shared, &inherited_options, &inherited));
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        copy_logits(inherited, 0, inherited_logits);
+        TRUE(forked() == 0);
+        finished = 0;
+        pthread_t thread;
+        TRUE(pthread_create(&thread, NULL, run_inherited, NULL) == 0);
+        int in_use = 0;
+        for (int round = 0; round < 1000 && !in_use; round++) {
+            sn_session_info info;
+            INIT(info);
+            while (sn_session_get_info(inherited, &info) != SN_BUSY) usleep(50);
+            int result = forked();
+            TRUE(result == 0 || result == 2);
+            in_use = result == 2;
+        }
+        TRUE(in_use);
+        pthread_mutex_lock(&finished_lock);
+        finished = 1;
+        pthread_mutex_unlock(&finished_lock);
+        TRUE(pthread_join(thread, NULL) == 0);
+        /* Nothing of that touched this process. */
+        OK(sn_session_run(inherited, &inherited_image, 1));
+        float logits[MAX_CLASSES];
+        copy_logits(inherited, 0, logits);
+        TRUE(same(logits, inherited_logits));
+        OK(sn_session_free(&inherited));
+    }
+    free(pixels);
+}
+
 /* ---- kernels ---- */
 
 static void test_pointwise(void) {
@@ -1421,6 +1576,7 @@ int main(int argc, char **argv) {
     test_sizes_beyond_memory();
     test_cores();
     test_runs();
+    test_grey();
     test_wrong_runs();
     test_batches();
     test_crops();
@@ -1429,6 +1585,7 @@ int main(int argc, char **argv) {
     test_results();
     test_threads();
     test_busy();
+    test_forks();
     test_pointwise();
     test_depthwise();
 #ifdef TEST_PANIC

@@ -362,10 +362,9 @@ proptest! {
         size in (1..130usize, 1..130usize),
         resize in 1..70usize,
         crop in 1..70usize,
-        bgra: bool,
+        format in prop::sample::select(&[PixelFormat::Rgb, PixelFormat::Bgra, PixelFormat::Grey8]),
         seed: u64,
     ) {
-        let format = if bgra { PixelFormat::Bgra } else { PixelFormat::Rgb };
         let bytes = format.bytes_per_pixel();
         let frame = Samples::random(bytes * size.0, size.1, seed).y;
         let pixels = Pixels::new(&frame, size.0, size.1, bytes * size.0, format).unwrap();
@@ -375,9 +374,10 @@ proptest! {
             let mut preprocessor =
                 Preprocessor::rotated(&transform, size.0, size.1, rotation).unwrap();
             preprocessor.run(&pixels, &mut out).unwrap();
-            let rgb: Vec<u8> = match bgra {
-                true => frame.chunks(4).flat_map(|p| [p[2], p[1], p[0]]).collect(),
-                false => frame.clone(),
+            let rgb: Vec<u8> = match format {
+                PixelFormat::Bgra => frame.chunks(4).flat_map(|p| [p[2], p[1], p[0]]).collect(),
+                PixelFormat::Grey8 => frame.iter().flat_map(|&grey| [grey; 3]).collect(),
+                _ => frame.clone(),
             };
             prop_assert_eq!(&out, &expected(&rgb, size, angles, &transform), "{:?}", rotation);
         }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use shufflenet::image::{Normalization, PixelFormat, Pixels, Preprocessor, Resizer};
 use shufflenet::model::Preprocessing;
 
+/// Those that have colours.
 const FORMATS: [PixelFormat; 4] =
     [PixelFormat::Rgb, PixelFormat::Bgr, PixelFormat::Rgba, PixelFormat::Bgra];
 
@@ -57,6 +58,7 @@ fn encode(rgb: &[u8], width: usize, format: PixelFormat, padding: usize) -> Vec<
                 PixelFormat::Bgr => bytes.extend([b, g, r]),
                 PixelFormat::Rgba => bytes.extend([r, g, b, alpha]),
                 PixelFormat::Bgra => bytes.extend([b, g, r, alpha]),
+                PixelFormat::Grey8 => bytes.push(g),
             }
         }
     }
@@ -232,6 +234,33 @@ fn within(size: usize) -> impl Strategy<Value = Range<usize>> {
 }
 
 proptest! {
+    #[test]
+    fn a_grey_value_is_all_three(
+        (width, height) in sizes(),
+        resized in sizes(),
+        (resize, crop) in sizes(),
+        padding in 0..9usize,
+        seed in 0..1000usize,
+    ) {
+        let mut rgb = picture("noise", seed, width, height);
+        rgb.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = [pixel[1]; 3]);
+        let mut preprocessor = Preprocessor::new(&transform(resize, crop), width, height).unwrap();
+        let mut resizer = Resizer::new((width, height), resized).unwrap();
+        let normalization = Normalization::new([0.4, 0.5, 0.6], [0.2, 0.3, 0.25]).unwrap();
+        let [expected, found] = [PixelFormat::Rgb, PixelFormat::Grey8].map(|format| {
+            let bytes = encode(&rgb, width, format, padding);
+            let pixels = view(&bytes, width, height, format, padding);
+            let mut square = vec![seed as u8; crop * crop * 3];
+            preprocessor.run(&pixels, &mut square).unwrap();
+            let mut picture = vec![0; resized.0 * resized.1 * 3];
+            resizer.run(&pixels, &mut picture).unwrap();
+            let mut row = vec![0.0; 3 * width];
+            normalization.row(&pixels, height - 1, &mut row).unwrap();
+            (square, picture, row.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+        });
+        prop_assert_eq!(found, expected);
+    }
+
     #[test]
     fn a_format_is_only_an_order(
         (width, height) in sizes(),

@@ -3,6 +3,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+#[path = "../common/fork.rs"]
+mod fork;
 #[path = "../data/weights/support.rs"]
 mod support;
 

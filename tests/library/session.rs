@@ -158,6 +158,92 @@ fn every_form_gives_the_same_bits(
     }
 }
 
+/// NaN and infinities wherever they may be are errors that say where; the session goes on.
+#[test]
+fn floats_that_are_not_finite_are_refused_by_place() {
+    let network = network(&architecture([5, 8, 7], [2, 2, 2], 12), Level::Portable);
+    for (height, width) in [(1, 1), (2, 3), (5, 4), (19, 23), (36, 7), (7, 70)] {
+        let good = common::input(height, width);
+        for (batch, threads) in [(1, 1), (1, 2), (5, 1), (5, 2)] {
+            let options = SessionOptions {
+                input_size: Some((height, width)),
+                batch: Some(batch),
+                threads: Threads::Exactly(threads),
+                ..SessionOptions::default()
+            };
+            let mut session = Session::new(&network, &options).unwrap();
+            let mut results = |images: &[Input]| {
+                let output = session.run(images).map_err(|error| error.to_string())?;
+                Ok::<_, String>(bits(&[output.features(), output.logits()].concat()))
+            };
+            let expected = results(&vec![Input::Nchw(&good); batch]).unwrap();
+            let (middle, last) = ((height / 2, width / 2), (height - 1, width - 1));
+            let places = [(0, 0), (0, last.1), (last.0, 0), last, middle];
+            let values = [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")];
+            for (i, (row, column)) in places.into_iter().enumerate() {
+                let ((value, name), colour, image) = (values[i % 3], (i + 1) % 3, i % batch);
+                let place = format!(
+                    "image {image} is {name} in {} at row {row}, column {column}, expected finite \
+                     numbers: pixels normalised with the network's mean and std",
+                    ["red", "green", "blue"][colour]
+                );
+                let mut nchw = good.clone();
+                nchw[(colour * height + row) * width + column] = value;
+                let mut nhwc: Vec<f32> =
+                    (0..good.len()).map(|i| good[i % 3 * height * width + i / 3]).collect();
+                nhwc[3 * (row * width + column) + colour] = value;
+                for bad in [Input::Nchw(&nchw), Input::Nhwc(&nhwc)] {
+                    let mut images = vec![Input::Nchw(&good); batch];
+                    images[image] = bad;
+                    let error = results(&images).unwrap_err();
+                    assert_eq!(error, place, "{height} x {width}, {threads} threads");
+                    // Of several the first.
+                    images[image..].fill(bad);
+                    assert_eq!(results(&images).unwrap_err(), place);
+                    // Nothing of it is left.
+                    assert!(results(&vec![Input::Nchw(&good); batch]).unwrap() == expected);
+                }
+            }
+            // As large as a number can be.
+            let huge = vec![f32::MAX; good.len()];
+            let small = vec![f32::MIN; good.len()];
+            for images in [vec![Input::Nchw(&huge); batch], vec![Input::Nhwc(&small); batch]] {
+                results(&images).unwrap();
+            }
+        }
+    }
+    let mut session = Session::new(&network, &SessionOptions::default()).unwrap();
+    let nan = vec![f32::NAN; 3 * 224 * 224];
+    assert!(session.profile(Input::Nhwc(&nan)).is_err());
+}
+
+#[test]
+fn grey_pixels_give_the_bits_of_their_rgb() {
+    let network = network(&architecture([5, 8, 7], [3, 2, 2], 12), Level::Portable);
+    for (height, width) in [(1, 1), (3, 2), (5, 4), (19, 23), (36, 7), (2, 131)] {
+        for threads in [1, 2] {
+            let options = SessionOptions {
+                input_size: Some((height, width)),
+                threads: Threads::Exactly(threads),
+                ..SessionOptions::default()
+            };
+            let mut session = Session::new(&network, &options).unwrap();
+            let stride = width + 3;
+            // The last row ends early.
+            let grey: Vec<u8> = (0..height * stride - 3).map(|i| (i * 89 % 256) as u8).collect();
+            let rgb: Vec<u8> =
+                grey.chunks(stride).flat_map(|row| &row[..width]).flat_map(|&x| [x; 3]).collect();
+            let mut results = |bytes: &[u8], stride, format| {
+                let pixels = Pixels::new(bytes, width, height, stride, format).unwrap();
+                let output = session.run(&[Input::Pixels(pixels)]).unwrap();
+                bits(&[output.features(), output.logits()].concat())
+            };
+            let expected = results(&rgb, 3 * width, PixelFormat::Rgb);
+            assert_eq!(results(&grey, stride, PixelFormat::Grey8), expected, "{height} x {width}");
+        }
+    }
+}
+
 #[test]
 fn two_masks_share_one_network() {
     let network = network(&Architecture::X0_5, Level::Portable);

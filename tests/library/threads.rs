@@ -165,6 +165,32 @@ fn many_sessions_work_at_once() {
     });
 }
 
+/// A forked process has a session's memory and none of its threads.
+#[cfg(unix)]
+#[test]
+fn a_forked_process_is_told_and_can_drop_its_sessions() {
+    let size = (32, 32);
+    let network = Network::new(common::model(&Architecture::X0_5)).unwrap();
+    let images = images(4, size);
+    let expected = run(&mut session(&network, size, 4, 1), &images);
+    let mut alone = session(&network, size, 4, 1);
+    let mut several = Some(session(&network, size, 4, 3));
+    assert_eq!(run(several.as_mut().unwrap(), &images), expected);
+    let child = || {
+        let error = several.as_mut().unwrap().run(&[Input::Nchw(&images[0])]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "session is one of 3 threads, which a fork leaves behind, expected one that was made in \
+             this process"
+        );
+        drop(several.take());
+        assert_eq!(run(&mut alone, &images), expected);
+        assert_eq!(run(&mut session(&network, size, 4, 3), &images), expected);
+    };
+    assert!(crate::fork::returns_in_fork(child));
+    assert_eq!(run(several.as_mut().unwrap(), &images), expected);
+}
+
 /// For as many seconds as the variable `SHUFFLENET_TEST_SECONDS` says, by default for two.
 #[test]
 fn callers_share_a_network() {

@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 pub(in crate::kernels) const PIXEL_ROWS: PixelRows = PixelRows {
     convert: [convert::<1>, convert::<2>],
-    swizzle: [swizzle::<3>, swizzle::<4>],
+    swizzle: [grey, swizzle::<3>, swizzle::<4>],
     resize,
     mix,
     normalize: Some(normalize),
@@ -106,6 +106,13 @@ fn channel([low, high]: [__m256i; 2], chroma: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
     pixel_rows::swizzle::<BYTES>(source, bgr, out);
+}
+
+/// # Safety
+/// The CPU has AVX2.
+#[target_feature(enable = "avx2")]
+fn grey(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
+    pixel_rows::grey(source, bgr, out);
 }
 
 /// # Safety

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 
 pub(in crate::kernels) const PIXEL_ROWS: PixelRows = PixelRows {
     convert: [convert::<1>, convert::<2>],
-    swizzle: [swizzle::<3>, swizzle::<4>],
+    swizzle: [grey, swizzle::<3>, swizzle::<4>],
     resize,
     mix,
     normalize: None,
@@ -82,6 +82,13 @@ fn channel([low, high]: [int16x8_t; 2], chroma: int16x8_t) -> uint8x16_t {
 #[target_feature(enable = "neon")]
 fn swizzle<const BYTES: usize>(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
     pixel_rows::swizzle::<BYTES>(source, bgr, out);
+}
+
+/// # Safety
+/// The CPU has NEON.
+#[target_feature(enable = "neon")]
+fn grey(source: &[u8], bgr: bool, out: &mut [[u8; 4]]) {
+    pixel_rows::grey(source, bgr, out);
 }
 
 /// Two source pixels at a time.

@@ -3,6 +3,7 @@
 use super::claims::{Attempt, Claims, Epoch, neighbours};
 use super::{Lease, Memory};
 use crate::plan::{Area, Needs, Owner, Region};
+use crate::session::process;
 use crate::session::steps::Job;
 use std::cell::UnsafeCell;
 use std::ops::Range;
@@ -89,29 +90,41 @@ impl<T> Program<T> {
     }
 }
 
+/// What one worker has for itself.
+struct Own<S>(UnsafeCell<S>);
+
+// SAFETY: only its worker touches it, on whatever thread that is.
+unsafe impl<S: Send> Sync for Own<S> {}
+
 /// Memory and the programs that work in it, one at a time.
-pub(in crate::session) struct Board<T> {
+pub(in crate::session) struct Board<T, S> {
     memory: Memory,
     programs: Vec<Program<T>>,
+    own: Vec<Own<S>>,
+    /// Where its workers are.
+    process: u32,
 }
 
 /// A thread's right to claim pieces, and to its own part of the memory.
-pub(in crate::session) struct Worker<T> {
-    board: Arc<Board<T>>,
+pub(in crate::session) struct Worker<T, S> {
+    board: Arc<Board<T, S>>,
     number: usize,
 }
 
 /// Worker 0, who alone may begin an image.
-pub(in crate::session) struct Caller<T>(Worker<T>);
+pub(in crate::session) struct Caller<T, S>(Worker<T, S>);
 
-impl<T> Board<T> {
-    /// A board, and its workers without the first, who is the caller.
+impl<T, S> Board<T, S> {
+    /// A board, and its workers without the first, who is the caller: as many as have something of their
+    /// own. That stays on the board, and with it all that is freed with a session.
     pub fn open(
         memory: Memory,
         programs: Vec<Program<T>>,
-        workers: usize,
-    ) -> (Caller<T>, Vec<Worker<T>>) {
-        let board = Arc::new(Board { memory, programs });
+        own: Vec<S>,
+    ) -> (Caller<T, S>, Vec<Worker<T, S>>) {
+        let workers = own.len();
+        let own = own.into_iter().map(|own| Own(UnsafeCell::new(own))).collect();
+        let board = Arc::new(Board { memory, programs, own, process: process() });
         let worker = |number| Worker { board: Arc::clone(&board), number };
         (Caller(worker(0)), (1..workers).map(worker).collect())
     }
@@ -124,7 +137,7 @@ pub(in crate::session) struct Run {
     epoch: Epoch,
 }
 
-impl<T> Worker<T> {
+impl<T, S> Worker<T, S> {
     pub fn number(&self) -> usize {
         self.number
     }
@@ -134,18 +147,20 @@ impl<T> Worker<T> {
         Run { program, epoch: self.board.programs[program].claims.current() }
     }
 
-    /// Goes through an image as one of so many workers, and does what it can claim.
-    pub fn walk(&mut self, run: Run, workers: usize, mut work: impl FnMut(Claim<'_, T>)) {
-        let board = Arc::clone(&self.board);
+    /// Goes through an image, and does what it can claim, with what it has for itself.
+    pub fn walk(&mut self, run: Run, mut work: impl FnMut(Claim<'_, T>, &mut S)) {
         let Run { program, epoch } = run;
-        let Program { pieces, claims, job } = &board.programs[program];
-        let memory = &board.memory;
+        let Board { memory, programs, own, .. } = &*self.board;
+        let Program { pieces, claims, job } = &programs[program];
+        let workers = own.len();
+        // SAFETY: no two workers have a number, and this one is borrowed mutably.
+        let own = unsafe { &mut *own[self.number].0.get() };
         let start = memory.shared + self.number * memory.own;
         let attempt = |piece: usize| match claims.claim(piece, epoch) {
             Ok(()) => {
                 let Piece { work: what, areas } = &pieces[piece];
                 let lease = Lease { memory, own: start..start + memory.own, areas };
-                work(Claim { work: what, job, lease, claims, piece, epoch });
+                work(Claim { work: what, job, lease, claims, piece, epoch }, own);
                 Attempt::Done
             }
             Err(reason) => reason,
@@ -211,11 +226,16 @@ pub(in crate::session) fn wait(waits: usize) {
     }
 }
 
-impl<T> Caller<T> {
+impl<T, S> Caller<T, S> {
     /// Shared floats, between images.
     pub fn slice(&self, region: Region) -> &[f32] {
         // SAFETY: there are claims only while `run` is on its way, which borrows the caller mutably.
         unsafe { self.0.board.memory.slice_unguarded(region) }
+    }
+
+    /// Whether this is a copy that a fork made, of a process that has the other workers' threads.
+    pub fn is_forked(&self) -> bool {
+        self.0.board.process != process()
     }
 
     /// Works on one image: `work` goes through it, and all other workers may. Returns when no piece is in
@@ -224,7 +244,7 @@ impl<T> Caller<T> {
         &mut self,
         program: usize,
         job: &Job<'_>,
-        work: impl FnOnce(&mut Worker<T>, Run) -> R,
+        work: impl FnOnce(&mut Worker<T, S>, Run) -> R,
     ) -> R {
         let board = Arc::clone(&self.0.board);
         let Program { claims, job: slot, .. } = &board.programs[program];
@@ -239,6 +259,19 @@ impl<T> Caller<T> {
         let epoch = claims.open();
         let _close = Close { claims, epoch };
         work(&mut self.0, Run { program, epoch })
+    }
+}
+
+impl<T, S> Drop for Caller<T, S> {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            // The others will not give their shares back.
+            while Arc::strong_count(&self.0.board) > 1 {
+                // SAFETY: the other shares were those of threads that are not in this process, where
+                // nobody will use or drop them. The caller's own is left.
+                unsafe { Arc::decrement_strong_count(Arc::as_ptr(&self.0.board)) };
+            }
+        }
     }
 }
 
