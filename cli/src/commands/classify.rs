@@ -21,7 +21,7 @@ use std::path::PathBuf;
 The exit code is then 1."
 )]
 pub struct Arguments {
-    /// JPEG, PNG or WebP files, and folders of them
+    /// JPEG, PNG or WebP files, known by their content, and folders of them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]

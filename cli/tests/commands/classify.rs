@@ -220,6 +220,26 @@ fn a_bad_picture_is_named_and_the_others_are_done() {
     }
 }
 
+#[test]
+fn a_decoder_that_panics_is_not_heard() {
+    let folder = folder("classify_panic");
+    let model = tiny_model(&folder, 3);
+    // A palette of 256 colours, less a byte.
+    let mut png = fs::read(picture("palette8.png")).unwrap();
+    let palette = png.windows(4).position(|kind| kind == b"PLTE").unwrap();
+    png[palette - 4..palette].copy_from_slice(&767u32.to_be_bytes());
+    png.remove(palette + 4 + 767);
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&png[palette..palette + 4 + 767]);
+    png[palette + 4 + 767..][..4].copy_from_slice(&checksum.sum().to_be_bytes());
+    let bad = folder.join("767.png");
+    fs::write(&bad, png).unwrap();
+
+    let shown = run(["classify", text(&bad), "--weights", text(&model)]);
+    assert_eq!(shown.code, Some(1));
+    assert_eq!(shown.stderr, format!("error: {}: its decoder failed\n", bad.display()));
+}
+
 #[cfg(unix)]
 #[test]
 fn what_may_have_no_end_is_not_opened() {

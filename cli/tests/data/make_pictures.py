@@ -44,11 +44,16 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(name, colour_type, bits, values, *chunks):
+WHOLE = [(0, 0, 1, 1)]
+# First row and column, and the steps between rows and columns.
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def png(name, colour_type, bits, values, *chunks, passes=WHOLE, last=()):
     """A PNG by hand, for the kinds that Pillow does not write."""
-    height, width, channels = values.shape
+    height, width, _ = values.shape
     rows = []
-    for row in values.reshape(height, width * channels):
+    for row in (row.ravel() for y, x, dy, dx in passes for row in values[y::dy, x::dx]):
         if bits == 16:
             data = row.astype(">u2").tobytes()
         else:
@@ -56,8 +61,9 @@ def png(name, colour_type, bits, values, *chunks):
             digits += "0" * (-len(digits) % 8)
             data = int(digits, 2).to_bytes(len(digits) // 8, "big")
         rows.append(b"\0" + data)
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", zlib.compress(b"".join(rows), 9))]
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, passes is ADAM7)
+    data = chunk(b"IDAT", zlib.compress(b"".join(rows), 9))
+    parts = [chunk(b"IHDR", header), *chunks, data, *last]
     path(name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
 
 
@@ -81,6 +87,9 @@ png("grey16_dark.png", GREY, 16, samples(1, 300))
 png("grey16_trns.png", GREY, 16, samples(1, 300), chunk(b"tRNS", struct.pack(">H", 9)))
 prefixed = b"Exif\0\0" + exif(6).tobytes().removeprefix(b"Exif\0\0")
 png("exif_prefix.png", GREY, 8, samples(1, 255), chunk(b"eXIf", prefixed))
+png("exif_last.png", GREY, 8, samples(1, 255), last=[chunk(b"eXIf", exif(8).tobytes())])
+png("interlaced1.png", GREY, 1, samples(1, 1), passes=ADAM7)
+png("interlaced16.png", RGB, 16, samples(3, 65535), passes=ADAM7)
 
 rgb = Image.fromarray(samples(3, 255).astype(np.uint8), "RGB")
 rgba = Image.fromarray(samples(4, 255).astype(np.uint8), "RGBA")
@@ -88,6 +97,9 @@ rgb.save(path("orientation6.png"), exif=exif(6))
 rgb.save(path("lossless.webp"), lossless=True)
 rgba.save(path("lossless_alpha.webp"), lossless=True, exact=True)
 rgb.save(path("lossless_orientation8.webp"), lossless=True, exif=exif(8))
+
+rgb.save(path("animated.webp"), lossless=True, save_all=True, append_images=[rgb.rotate(180)])
+rgb.save(path("animated.png"), save_all=True, append_images=[rgb.rotate(180)])
 
 # What a lossy format can keep: slow changes of colour.
 y, x = np.ogrid[:25, :38]
