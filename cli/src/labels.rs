@@ -9,33 +9,50 @@ use std::path::Path;
 const IMAGENET: &str = include_str!("imagenet_classes.txt");
 
 /// A name for each class.
-pub struct Labels(Vec<String>);
+pub struct Labels {
+    names: Vec<String>,
+    /// Whether nobody has named the classes.
+    are_numbers: bool,
+}
 
 impl Labels {
     /// The lines of a file; without one the model's own names, or else ImageNet's for 1000 classes, and
     /// numbers otherwise.
     pub fn new(file: Option<&Path>, network: &Network) -> Result<Labels, Failure> {
         let classes = network.architecture().classes;
-        if let Some(path) = file {
-            let names = read(path, classes).map_err(|error| failure::at(path, error))?;
-            return Ok(Labels(names));
-        }
-        if !network.labels().is_empty() {
-            return Ok(Labels(network.labels().iter().map(|name| name.to_string()).collect()));
-        }
-        Ok(Labels(match lines(IMAGENET) {
-            names if names.len() == classes => names,
-            _ => (0..classes).map(|class| format!("class {class}")).collect(),
-        }))
+        let names = if let Some(path) = file {
+            read(path, classes).map_err(|error| failure::at(path, error))?
+        } else if !network.labels().is_empty() {
+            network.labels().iter().map(|name| name.to_string()).collect()
+        } else {
+            IMAGENET.lines().map(str::to_owned).collect()
+        };
+        Ok(match names.len() == classes {
+            true => Labels { names, are_numbers: false },
+            false => Labels {
+                names: (0..classes).map(|class| format!("class {class}")).collect(),
+                are_numbers: true,
+            },
+        })
     }
 
     pub fn name(&self, class: usize) -> &str {
-        &self.0[class]
+        &self.names[class]
     }
 
     /// The names in the order of the classes.
     pub fn names(&self) -> &[String] {
-        &self.0
+        &self.names
+    }
+
+    /// Whether they are more than the classes' numbers.
+    pub fn are_names(&self) -> bool {
+        !self.are_numbers
+    }
+
+    #[cfg(test)]
+    pub fn named(names: &[&str]) -> Labels {
+        Labels { names: names.iter().map(|&name| name.to_owned()).collect(), are_numbers: false }
     }
 }
 

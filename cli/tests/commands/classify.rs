@@ -164,13 +164,14 @@ fn labels_name_the_classes() {
 fn folders_are_searched_for_pictures() {
     let folder = folder("classify_folders");
     let model = tiny_model(&folder, 3);
-    let files = ["b.JPG", "a/z.png", "a/y/x.Jpeg", "c.webp", "a.png", "notes.txt", "d.pngx"];
+    let files = ["b.JPG", "a/z.png", "a/y/x.Jpeg", "c.webp", "a.png", "d.pngx"];
     for file in files {
         let path = folder.join("pictures").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         // What a picture is, its content says.
         fs::copy(picture("rgb8.png"), path).unwrap();
     }
+    fs::write(folder.join("pictures/e.txt"), "no picture").unwrap();
     // Found by its ending, but a folder.
     fs::create_dir(folder.join("pictures/e.png")).unwrap();
     let pictures = folder.join("pictures");
@@ -178,14 +179,14 @@ fn folders_are_searched_for_pictures() {
     let classify =
         ["classify", text(&pictures), text(&single), "--weights", text(&model), "--json"];
     let lines = json_lines(&run(classify).success());
-    let found = ["a/y/x.Jpeg", "a/z.png", "a.png", "b.JPG", "c.webp"];
+    let found = ["a/y/x.Jpeg", "a/z.png", "a.png", "b.JPG", "c.webp", "d.pngx"];
     let mut expected: Vec<_> = found.iter().map(|name| pictures.join(name)).collect();
     expected.push(single.clone());
     assert_eq!(images(&lines), expected.iter().map(|path| text(path)).collect::<Vec<_>>());
 
     let empty = folder.join("pictures/e.png");
     let error = run(["classify", text(&empty), "--weights", text(&model)]).error();
-    let expected = "no file here ends in .jpg, .jpeg, .png, .webp";
+    let expected = "no JPEG, PNG or WebP file here";
     assert_eq!(error, format!("{}: {expected}", empty.display()));
 }
 

@@ -7,7 +7,17 @@ fn help_names_every_argument() {
             "classify",
             &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
         ),
-        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--labels <", "--json", "--threads <"]),
+        (
+            "evaluate",
+            &[
+                "<DIR_OR_IDX>",
+                "--weights <",
+                "--labels <",
+                "--class-order <",
+                "--json",
+                "--threads <",
+            ],
+        ),
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),

@@ -1,6 +1,7 @@
 //! The program as a user calls it.
 
 mod bench;
+mod class_folders;
 mod classify;
 mod convert;
 mod download;
