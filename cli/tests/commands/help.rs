@@ -37,7 +37,10 @@ fn help_names_every_argument() {
             ],
         ),
         ("profile", &["--variant <", "--weights <", "--size <", "--input <", "--time <", "--json"]),
-        ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
+        (
+            "download",
+            &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "SSL_CERT_FILE"],
+        ),
     ];
     let all = run(["--help"]).success();
     for (command, arguments) in commands {

@@ -5,6 +5,7 @@ mod class_folders;
 mod classify;
 mod convert;
 mod download;
+mod download_tls;
 mod evaluate;
 mod help;
 mod info;
