@@ -27,6 +27,10 @@ impl Weights {
     pub fn load(&self) -> Result<Network, Failure> {
         load(self.weights.as_deref())
     }
+
+    pub fn are_embedded(&self) -> bool {
+        self.weights.is_none()
+    }
 }
 
 /// Reads a file of weights, or the downloaded checkpoint of that name, or else the embedded ones, and

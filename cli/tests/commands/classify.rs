@@ -44,6 +44,23 @@ fn without_weights_the_embedded_model_is_used() {
 }
 
 #[test]
+fn the_embedded_model_is_noted_for_photographs() {
+    let small = picture("rgb8.png");
+    let (bag, photograph) = (example("bag.png"), example("chelsea.png"));
+    let note = "note: the model inside the program knows ten kinds of clothing in small grey pictures, and \
+                takes anything else for clothing too; for photographs, run `shufflenet download x1.0` and \
+                give --weights x1.0\n";
+    for pictures in [&[&photograph][..], &[&bag, &photograph, &photograph], &[&small]] {
+        let mut program = program();
+        let shown = finish(program.arg("classify").args(pictures).arg("--json"));
+        assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), note));
+        assert_eq!(json_lines(&shown.stdout).len(), pictures.len());
+    }
+    run(["classify", text(&bag)]).success();
+    run(["classify", text(&photograph), "--weights", text(&embedded_model())]).success();
+}
+
+#[test]
 fn probabilities_are_those_of_the_decoded_pixels() {
     let model = tiny_model(&folder("classify_probabilities"), 3);
     let network = Network::new(weights::load(&model).unwrap()).unwrap();
