@@ -2,6 +2,7 @@
 
 use crate::failure::{self, Failure};
 use crate::files;
+use crate::label_file;
 use shufflenet::Network;
 use std::path::Path;
 
@@ -62,20 +63,14 @@ const MAX_FILE: u64 = 16 << 20;
 fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
     let text =
         String::from_utf8(files::read(path, MAX_FILE)?).map_err(|_| "not UTF-8 text".to_owned())?;
-    let names = lines(&text);
+    let names = label_file::parse(&text)?;
     match names.len() == classes {
         true => Ok(names),
         false => Err(format!(
-            "found {} names, expected {classes}: one line for each class of the model",
+            "found {} names, expected {classes}: one for each class of the model",
             names.len()
         )),
     }
-}
-
-/// One name a line; editors may leave a byte order mark before them and empty lines after them.
-fn lines(text: &str) -> Vec<String> {
-    let text = text.trim_start_matches('\u{feff}').trim_end();
-    text.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -83,15 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_names() {
-        assert_eq!(lines("\u{feff}a\r\n b c \n\nd\n\n"), ["a", "b c", "", "d"]);
-        assert!(lines("\n").is_empty());
-    }
-
-    #[test]
     fn imagenet_has_1000_different_names() {
-        let mut names = lines(IMAGENET);
-        assert_eq!((names[0].as_str(), names[285].as_str()), ("tench", "Egyptian cat"));
+        let mut names: Vec<&str> = IMAGENET.lines().collect();
+        assert_eq!((names[0], names[285]), ("tench", "Egyptian cat"));
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 1000);

@@ -159,6 +159,18 @@ fn labels_name_the_classes() {
         assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
     }
 
+    // The same in forms in which names are passed around.
+    for form in [
+        r#"["cat", "black dog", "örtliche Größe"]"#,
+        r#"{"0": "cat", "1": "black dog", "2": "örtliche Größe"}"#,
+        r#"{"2": ["n3", "örtliche Größe"], "1": ["n2", "black dog"], "0": ["n1", "cat"]}"#,
+        "{0: 'cat',\n 1: 'black dog',\n 2: 'örtliche Größe'}\n",
+        "n02123045 cat\nn02110341 black dog\nn00000003 örtliche Größe\n",
+    ] {
+        fs::write(&labels, form).unwrap();
+        assert_eq!(classify().json(), line, "{form}");
+    }
+
     // The model's own are those that are used without the option.
     describe(&model, &[("labels", r#"["x", "y", "z"]"#)]);
     assert_eq!(classify().json(), line);
@@ -168,7 +180,10 @@ fn labels_name_the_classes() {
     }
 
     fs::write(&labels, "cat\ndog\n").unwrap();
-    let expected = "found 2 names, expected 3: one line for each class of the model";
+    let expected = "found 2 names, expected 3: one for each class of the model";
+    assert_eq!(classify().error(), format!("{}: {expected}", labels.display()));
+    fs::write(&labels, "cat\n\ndog\n").unwrap();
+    let expected = "line 2 is blank, expected a name";
     assert_eq!(classify().error(), format!("{}: {expected}", labels.display()));
     fs::write(&labels, b"cat\n\xFF\ndog\n").unwrap();
     assert_eq!(classify().error(), format!("{}: not UTF-8 text", labels.display()));
