@@ -38,10 +38,10 @@ fn of_object(classes: &Map<String, Value>) -> Result<Vec<String>, String> {
     let numbered = match classes.iter().map(of_name).collect::<Option<Vec<_>>>() {
         Some(numbered) => numbered,
         None => {
-            let of_number = |(class, value): (&String, &Value)| {
-                let class = class.parse();
+            let of_number = |(key, value): (&String, &Value)| {
+                let class = key.parse();
                 let class =
-                    class.map_err(|_| format!("found {class:?}, expected a class's number"))?;
+                    class.map_err(|_| format!("found {key:?}, expected a class's number"))?;
                 Ok((class, name(value)?))
             };
             classes.iter().map(of_number).collect::<Result<_, String>>()?

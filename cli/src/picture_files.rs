@@ -20,6 +20,9 @@ const NOT_READ: [&str; 27] = [
     "tiff",
 ];
 
+/// What ends the endings of copies that programs leave beside a picture, such as `a.jpg_original`.
+const COPIES: [&str; 3] = ["~", "_original", "bak"];
+
 /// Folders that file managers and storage devices make beside the user's: copies and scraps. So are those
 /// whose names begin with a dot.
 const FOREIGN: [&str; 5] =
@@ -136,8 +139,10 @@ enum Kind {
 impl Kind {
     fn of(path: &Path) -> Kind {
         let ending = path.extension().map(|it| it.to_string_lossy().to_lowercase());
-        if ending.as_deref().is_some_and(|ending| READ.contains(&ending)) {
-            return Kind::Read;
+        match ending.as_deref() {
+            Some(ending) if READ.contains(&ending) => return Kind::Read,
+            Some(ending) if COPIES.iter().any(|end| ending.ends_with(end)) => return Kind::Other,
+            _ => {}
         }
         match (content(path), ending) {
             (Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP), _) => Kind::Read,

@@ -29,7 +29,7 @@ impl ClassOrder {
             });
         }
         (folders.len() == classes).then(|| match self {
-            ClassOrder::Number => ranks(folders, |name| natural(name)),
+            ClassOrder::Number => ranks(folders, natural),
             ClassOrder::Text => ranks(folders, |name| name.to_owned()),
         })
     }

@@ -3,6 +3,7 @@
 use super::class_order::{ClassOrder, number};
 use crate::labels::Labels;
 use std::collections::HashMap;
+use unicode_normalization::UnicodeNormalization;
 
 /// The classes of folders that are called as the classes.
 pub fn by_name(folders: &[&str], labels: &Labels) -> Option<Vec<usize>> {
@@ -112,7 +113,7 @@ struct Names {
 impl Names {
     fn new(labels: &Labels) -> Names {
         let index = |form| Index::new(labels.names(), form);
-        Names { exact: index(str::to_owned), loose: index(simplified) }
+        Names { exact: index(composed), loose: index(simplified) }
     }
 
     fn class(&self, name: &str) -> Option<usize> {
@@ -141,9 +142,14 @@ impl Index {
     }
 }
 
+/// With accents in their letters: macOS takes them apart in names of files.
+fn composed(name: &str) -> String {
+    name.nfc().collect()
+}
+
 /// Letters and digits only, in lower case: `T-shirt/top` can be no folder's name, but `t_shirt_top` can.
 fn simplified(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.nfc().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -140,7 +140,10 @@ fn pictures_are_found_by_content_and_others_counted() {
         fs::write(path.join("0").join(name), content).unwrap();
     }
     // Not pictures, or of kinds that are not read.
-    let others: [(&str, &[u8]); 16] = [
+    let others: [(&str, &[u8]); 19] = [
+        ("0.png~", &png),
+        ("0.png_original", &png),
+        ("0.bak", &png),
         ("notes.txt", b"BMW"),
         ("data.json", b"[]"),
         ("Thumbs.db", b"\xD0\xCF\x11\xE0"),
@@ -216,4 +219,14 @@ fn parts_of_a_data_set_are_no_classes() {
     fs::write(&labels, "val\nTrain\n").unwrap();
     let (found, _) = counts(&path, evaluate(&path, &model, &["--labels", text(&labels)]));
     assert_eq!(found, [3, 3]);
+}
+
+#[test]
+fn accents_may_be_apart_from_their_letters() {
+    let folder = folder("class_folders_accents");
+    let (model, labels) = (tiny_model(&folder, 3), folder.join("labels.txt"));
+    fs::write(&labels, "tea\ncaf\u{e9}\nma\u{301}te\n").unwrap();
+    let path = folders(&folder.join("data"), &["cafe\u{301}", "m\u{e1}te", "tea"]);
+    let (found, notes) = counts(&path, evaluate(&path, &model, &["--labels", text(&labels)]));
+    assert_eq!((found, notes), (vec![3, 1, 2], vec![]));
 }
