@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 pub fn parse(text: &str) -> Result<Vec<String>, String> {
     // Editors may leave a byte order mark before them and empty lines after them.
     let text = text.trim_start_matches('\u{feff}').trim_end();
-    let names = match serde_json::from_str(text) {
+    let names: Vec<String> = match serde_json::from_str(text) {
         Ok(Value::Array(names)) => names.iter().map(name).collect::<Result<_, _>>()?,
         Ok(Value::Object(classes)) => of_object(&classes)?,
         Err(error) if text.starts_with('[') && text.ends_with(']') => {
@@ -15,8 +15,10 @@ pub fn parse(text: &str) -> Result<Vec<String>, String> {
         }
         _ => of_lines(text)?,
     };
-    let blank = names.iter().position(|name| name.is_empty());
-    match blank {
+    if names.is_empty() {
+        return Err("no names".to_owned());
+    }
+    match names.iter().position(|name| name.is_empty()) {
         Some(class) => Err(format!("the name of class {class} is empty")),
         None => Ok(without_ids(names)),
     }
@@ -67,10 +69,7 @@ fn of_lines(text: &str) -> Result<Vec<String>, String> {
     let inside = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let lines: Vec<&str> = inside.unwrap_or(text).trim().lines().map(str::trim).collect();
     if let Some(blank) = lines.iter().position(|line| line.is_empty()) {
-        return Err(match lines.len() {
-            1 => "no names".to_owned(),
-            _ => format!("line {} is blank, expected a name", blank + 1),
-        });
+        return Err(format!("line {} is blank, expected a name", blank + 1));
     }
     // Only if all lines have a number, and together those from 0 on, are these not parts of names.
     let numbered = lines.iter().map(|line| numbered(line)).collect::<Option<Vec<_>>>();
@@ -155,6 +154,7 @@ mod tests {
         for (text, expected) in [
             ("", "no names"),
             ("\n\n", "no names"),
+            ("[]", "no names"),
             ("a\n\nb\n", "line 2 is blank, expected a name"),
             ("\na", "line 1 is blank, expected a name"),
             ("0: a\n1:\n", "the name of class 1 is empty"),
