@@ -2,6 +2,7 @@
 
 use crate::failure::{self, Failure};
 use crate::files;
+use crate::label_file;
 use shufflenet::Network;
 use std::path::Path;
 
@@ -9,33 +10,50 @@ use std::path::Path;
 const IMAGENET: &str = include_str!("imagenet_classes.txt");
 
 /// A name for each class.
-pub struct Labels(Vec<String>);
+pub struct Labels {
+    names: Vec<String>,
+    /// Whether nobody has named the classes.
+    are_numbers: bool,
+}
 
 impl Labels {
     /// The lines of a file; without one the model's own names, or else ImageNet's for 1000 classes, and
     /// numbers otherwise.
     pub fn new(file: Option<&Path>, network: &Network) -> Result<Labels, Failure> {
         let classes = network.architecture().classes;
-        if let Some(path) = file {
-            let names = read(path, classes).map_err(|error| failure::at(path, error))?;
-            return Ok(Labels(names));
-        }
-        if !network.labels().is_empty() {
-            return Ok(Labels(network.labels().iter().map(|name| name.to_string()).collect()));
-        }
-        Ok(Labels(match lines(IMAGENET) {
-            names if names.len() == classes => names,
-            _ => (0..classes).map(|class| format!("class {class}")).collect(),
-        }))
+        let names = if let Some(path) = file {
+            read(path, classes).map_err(|error| failure::at(path, error))?
+        } else if !network.labels().is_empty() {
+            network.labels().iter().map(|name| name.to_string()).collect()
+        } else {
+            IMAGENET.lines().map(str::to_owned).collect()
+        };
+        Ok(match names.len() == classes {
+            true => Labels { names, are_numbers: false },
+            false => Labels {
+                names: (0..classes).map(|class| format!("class {class}")).collect(),
+                are_numbers: true,
+            },
+        })
     }
 
     pub fn name(&self, class: usize) -> &str {
-        &self.0[class]
+        &self.names[class]
     }
 
     /// The names in the order of the classes.
     pub fn names(&self) -> &[String] {
-        &self.0
+        &self.names
+    }
+
+    /// Whether they are more than the classes' numbers.
+    pub fn are_names(&self) -> bool {
+        !self.are_numbers
+    }
+
+    #[cfg(test)]
+    pub fn named(names: &[&str]) -> Labels {
+        Labels { names: names.iter().map(|&name| name.to_owned()).collect(), are_numbers: false }
     }
 }
 
@@ -45,20 +63,14 @@ const MAX_FILE: u64 = 16 << 20;
 fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
     let text =
         String::from_utf8(files::read(path, MAX_FILE)?).map_err(|_| "not UTF-8 text".to_owned())?;
-    let names = lines(&text);
+    let names = label_file::parse(&text)?;
     match names.len() == classes {
         true => Ok(names),
         false => Err(format!(
-            "found {} names, expected {classes}: one line for each class of the model",
+            "found {} names, expected {classes}: one for each class of the model",
             names.len()
         )),
     }
-}
-
-/// One name a line; editors may leave a byte order mark before them and empty lines after them.
-fn lines(text: &str) -> Vec<String> {
-    let text = text.trim_start_matches('\u{feff}').trim_end();
-    text.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -66,15 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_names() {
-        assert_eq!(lines("\u{feff}a\r\n b c \n\nd\n\n"), ["a", "b c", "", "d"]);
-        assert!(lines("\n").is_empty());
-    }
-
-    #[test]
     fn imagenet_has_1000_different_names() {
-        let mut names = lines(IMAGENET);
-        assert_eq!((names[0].as_str(), names[285].as_str()), ("tench", "Egyptian cat"));
+        let mut names: Vec<&str> = IMAGENET.lines().collect();
+        assert_eq!((names[0], names[285]), ("tench", "Egyptian cat"));
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 1000);

@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod in_order;
 mod kernel_bench;
+mod label_file;
 mod labels;
 mod limits;
 mod network;

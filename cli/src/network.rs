@@ -30,6 +30,10 @@ impl Weights {
     pub fn load(&self) -> Result<Network, Failure> {
         load(self.weights.as_deref(), &self.settings)
     }
+
+    pub fn are_embedded(&self) -> bool {
+        self.weights.is_none()
+    }
 }
 
 /// What the user says of a model's training.

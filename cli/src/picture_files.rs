@@ -1,11 +1,32 @@
 //! Which pictures the user means: files, and all that folders hold.
 
 use crate::decode::{self, Picture};
+use crate::failure;
+use crate::files;
+use image::ImageFormat;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// File name endings of pictures in folders, in lower case. A file named by itself may have any.
-const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+/// Endings of pictures that can be read, in lower case. Under any other, the content decides.
+const READ: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp"];
+
+/// Endings of pictures that cannot, which are not left out without a word.
+const NOT_READ: [&str; 27] = [
+    "arw", "avif", "bmp", "cr2", "cr3", "dib", "dng", "exr", "gif", "heic", "heif", "hdr", "ico",
+    "j2k", "jp2", "jxl", "nef", "pbm", "pgm", "pnm", "ppm", "psd", "qoi", "svg", "tga", "tif",
+    "tiff",
+];
+
+/// What ends the endings of copies that programs leave beside a picture, such as `a.jpg_original`.
+const COPIES: [&str; 3] = ["~", "_original", "bak"];
+
+/// Folders that file managers and storage devices make beside the user's: copies and scraps. So are those
+/// whose names begin with a dot.
+const FOREIGN: [&str; 5] =
+    ["__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"];
 
 /// A picture to read, or a place where none could be found.
 pub struct PictureFile {
@@ -24,51 +45,119 @@ impl PictureFile {
 }
 
 /// The pictures at the given paths, in their order; those of a folder and its subfolders are sorted.
+/// What is left out in folders is said.
 pub fn list(paths: &[PathBuf]) -> Vec<PictureFile> {
-    let mut pictures = Vec::new();
+    let mut found = Found::default();
     for path in paths {
-        match path.is_dir() {
-            true => pictures.extend(list_folder(path)),
-            false => pictures.push(PictureFile { path: path.clone(), fault: None }),
+        if !path.is_dir() {
+            found.pictures.push(PictureFile { path: path.clone(), fault: None });
+        } else if found.add_folder(path) == 0 {
+            let fault = Some("no JPEG, PNG or WebP file here".to_owned());
+            found.pictures.push(PictureFile { path: path.clone(), fault });
         }
     }
-    pictures
+    found.note_left_out();
+    found.pictures
 }
 
-fn list_folder(folder: &Path) -> Vec<PictureFile> {
-    let mut pictures = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(path) = folders.pop() {
-        if let Err(error) = read_folder(&path, &mut pictures, &mut folders) {
-            pictures.push(PictureFile { path, fault: Some(error.to_string()) });
+/// Whether a folder of this name is none that the user made.
+pub fn is_foreign(folder: &OsStr) -> bool {
+    let name = folder.to_string_lossy();
+    name.starts_with('.') || FOREIGN.contains(&name.as_ref())
+}
+
+/// What there is in folders.
+#[derive(Default)]
+pub struct Found {
+    pub pictures: Vec<PictureFile>,
+    /// How many pictures that cannot be read there are, by their ending.
+    left_out: BTreeMap<String, usize>,
+}
+
+impl Found {
+    /// Adds the pictures of a folder and its subfolders, sorted, and says how many they are.
+    pub fn add_folder(&mut self, folder: &Path) -> usize {
+        let before = self.pictures.len();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(path) = folders.pop() {
+            if let Err(error) = self.read_folder(&path, &mut folders) {
+                self.pictures.push(PictureFile { path, fault: Some(error.to_string()) });
+            }
+        }
+        self.pictures[before..].sort_by(|a, b| a.path.cmp(&b.path));
+        self.pictures.len() - before
+    }
+
+    fn read_folder(&mut self, path: &Path, folders: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let (path, name) = (entry.path(), entry.file_name());
+            // A link to a folder is not followed: it may lead back up.
+            if entry.file_type()?.is_dir() {
+                if !is_foreign(&name) {
+                    folders.push(path);
+                }
+                continue;
+            }
+            // On other systems' disks, macOS writes what else it knows of `a.png` into `._a.png`.
+            if name.as_encoded_bytes().starts_with(b"._") || path.is_dir() {
+                continue;
+            }
+            match Kind::of(&path) {
+                Kind::Read => self.pictures.push(PictureFile { path, fault: None }),
+                Kind::NotRead(ending) => *self.left_out.entry(ending).or_default() += 1,
+                Kind::Other => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what was left out, if anything.
+    pub fn note_left_out(&self) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        let mut endings: Vec<(&String, &usize)> = self.left_out.iter().collect();
+        endings.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let endings = endings.iter().map(|(ending, count)| format!("{count} {ending}"));
+        let endings = endings.collect::<Vec<_>>().join(", ");
+        let count: usize = self.left_out.values().sum();
+        let files = if count == 1 { "file is" } else { "files are" };
+        failure::note(&format!("{count} {files} left out: {endings}; JPEG, PNG and WebP are read"));
+    }
+}
+
+enum Kind {
+    /// A picture.
+    Read,
+    /// A picture of a kind that cannot be read, by its ending.
+    NotRead(String),
+    /// No picture.
+    Other,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Kind {
+        let ending = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            Some(ending) if READ.contains(&ending) => return Kind::Read,
+            Some(ending) if COPIES.iter().any(|end| ending.ends_with(end)) => return Kind::Other,
+            _ => {}
+        }
+        match (content(path), ending) {
+            (Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP), _) => Kind::Read,
+            (_, Some(ending)) if NOT_READ.contains(&ending.as_str()) => {
+                Kind::NotRead(format!(".{ending}"))
+            }
+            (Some(_), None) => Kind::NotRead("without an ending".to_owned()),
+            _ => Kind::Other,
         }
     }
-    if pictures.is_empty() {
-        let fault = format!("no file here ends in {}", ENDINGS.map(|e| format!(".{e}")).join(", "));
-        pictures.push(PictureFile { path: folder.to_owned(), fault: Some(fault) });
-    }
-    pictures.sort_by(|a, b| a.path.cmp(&b.path));
-    pictures
 }
 
-fn read_folder(
-    path: &Path,
-    pictures: &mut Vec<PictureFile>,
-    folders: &mut Vec<PathBuf>,
-) -> std::io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let path = entry.path();
-        // A link to a folder is not followed: it may lead back up.
-        if entry.file_type()?.is_dir() {
-            folders.push(path);
-        } else if is_picture(&path) && !path.is_dir() {
-            pictures.push(PictureFile { path, fault: None });
-        }
-    }
-    Ok(())
-}
-
-fn is_picture(path: &Path) -> bool {
-    path.extension().is_some_and(|found| ENDINGS.iter().any(|e| found.eq_ignore_ascii_case(e)))
+/// What a file's first bytes say it is.
+fn content(path: &Path) -> Option<ImageFormat> {
+    let mut first = Vec::new();
+    files::open(path).ok()?.take(16).read_to_end(&mut first).ok()?;
+    image::guess_format(&first).ok()
 }

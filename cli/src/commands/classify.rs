@@ -2,6 +2,7 @@
 
 use super::{print, print_json};
 use crate::classifier::Classifier;
+use crate::decode::Picture;
 use crate::failure::{self, Failure};
 use crate::in_order::in_order;
 use crate::labels::Labels;
@@ -26,7 +27,8 @@ pub struct Arguments {
     images: Vec<PathBuf>,
     #[command(flatten)]
     weights: Weights,
-    /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
+    /// Class names: a line for each, or JSON [default: the model's own, or ImageNet's for 1000 classes, or
+    /// numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// How many classes to print
@@ -69,16 +71,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
     let work = |classifier: &mut Classifier, picture: &PictureFile| {
         let picture = picture.open()?;
+        let is_strange = arguments.weights.are_embedded() && !is_like_fashion_mnist(&picture);
         let mut probabilities = classifier.run(&picture).map_err(|e| e.to_string())?.to_vec();
         softmax(&mut probabilities);
-        Ok(top_k(&probabilities, arguments.top.get()))
+        Ok((is_strange, top_k(&probabilities, arguments.top.get())))
     };
 
     let progress = progress::bar(pictures.len(), arguments.json);
-    let (mut printed, mut failed) = (0, 0);
+    let (mut printed, mut failed, mut noted) = (0, 0, false);
     let result = in_order(classifiers, &pictures, work, |picture, result| {
         let image = picture.path.to_string_lossy();
-        let result = result.map(|top| {
+        let result = result.map(|(is_strange, top)| {
+            if is_strange && !noted {
+                noted = true;
+                progress.suspend(|| failure::note(STRANGE));
+            }
             let class =
                 |(class, probability)| Class { class, name: labels.name(class), probability };
             top.into_iter().map(class).collect()
@@ -105,6 +112,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     progress.finish_and_clear();
     result?;
     if failed > 0 { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// Once a run, since the probabilities say nothing of it.
+const STRANGE: &str = "the model inside the program knows ten kinds of clothing in small grey pictures, and takes \
+anything else for clothing too; for photographs, run `shufflenet download x1.0` and give --weights x1.0";
+
+/// Whether a picture is small and grey, as those that the embedded model learnt from.
+fn is_like_fashion_mnist(picture: &Picture) -> bool {
+    let grey = |pixel: &[u8]| pixel[0] == pixel[1] && pixel[1] == pixel[2];
+    picture.width.max(picture.height) <= 64 && picture.rgb.chunks_exact(3).all(grey)
 }
 
 fn for_people(image: &str, classes: &[Class<'_>]) -> String {

@@ -18,7 +18,9 @@ They are kept in the folder that the environment variable SHUFFLENET_CACHE names
 `shufflenet` in the user's cache folder. What an interrupted download has brought stays there, and \
 the next one goes on from it.
 
-A proxy is taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, and not used for the hosts in NO_PROXY."
+A proxy is taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, and not used for the hosts in NO_PROXY. \
+Servers are trusted that the system trusts; SSL_CERT_FILE (a PEM file) or SSL_CERT_DIR name other \
+authorities, such as that of a company's proxy."
 )]
 pub struct Arguments {
     /// The network's width
@@ -51,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let url = format!("{}/{}", arguments.mirror, checkpoint.file_name());
     let source = Source { url: &url, sha256: checkpoint.sha256() };
     let progress = progress_bar();
-    let fetched = fetch(&Client::new(LIMITS), &source, &path, &progress);
+    let fetched = fetch(&Client::new(LIMITS)?, &source, &path, &progress);
     progress.finish_and_clear();
     if fetched? == Fetched::AlreadyThere {
         let _ = writeln!(io::stderr(), "{checkpoint} is there already, with the right checksum");

@@ -1,8 +1,12 @@
 //! Pictures whose classes are known: a folder for each class, or a pair of idx files.
 
+mod class_order;
 mod folders;
 mod idx;
 mod idx_pair;
+mod matching;
+
+pub use class_order::ClassOrder;
 
 use crate::decode::Picture;
 use crate::failure::{self, Failure};
@@ -27,14 +31,25 @@ enum Source {
 }
 
 impl Dataset {
-    /// Looks what there is at a path. Classes are those that `labels` names.
-    pub fn open(path: &Path, labels: &Labels) -> Result<Dataset, Failure> {
+    /// Looks what there is at a path. Classes are those that `labels` names; for folders that have other
+    /// names, an order may be given.
+    pub fn open(
+        path: &Path,
+        labels: &Labels,
+        order: Option<ClassOrder>,
+    ) -> Result<Dataset, Failure> {
         let (classes, source) = if let Some(pair) = idx_pair::find(path)? {
+            if order.is_some() {
+                return Err(failure::at(
+                    path,
+                    "--class-order is for folders, and these are idx files",
+                ));
+            }
             let (classes, pictures) = idx_pair::read(&pair, labels.names().len())?;
             (classes, Source::Idx(pictures))
         } else {
             let (classes, files) =
-                folders::list(path, labels).map_err(|error| failure::at(path, error))?;
+                folders::list(path, labels, order).map_err(|error| failure::at(path, error))?;
             (classes, Source::Files(files))
         };
         let labelled = |(index, class)| Labelled { class, index };

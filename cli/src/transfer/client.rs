@@ -4,8 +4,10 @@ use super::Limits;
 use super::part::Part;
 use crate::text::grouped;
 use indicatif::ProgressBar;
+use std::env;
 use std::io::{ErrorKind, Read};
 use ureq::http::{Response, StatusCode};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 
 /// Asks servers for files, within limits.
@@ -32,16 +34,21 @@ impl From<String> for Fault {
 }
 
 impl Client {
-    /// With the proxy that the environment names.
-    pub fn new(limits: Limits) -> Client {
-        Client::with_proxy(limits, ureq::Proxy::try_from_env())
+    /// With the proxy that the environment names, and the authorities that the system trusts.
+    pub fn new(limits: Limits) -> Result<Client, String> {
+        Ok(Client::with_proxy(limits, ureq::Proxy::try_from_env(), authorities()?))
     }
 
     /// With a proxy, or none.
-    pub(super) fn with_proxy(limits: Limits, proxy: Option<ureq::Proxy>) -> Client {
+    pub(super) fn with_proxy(
+        limits: Limits,
+        proxy: Option<ureq::Proxy>,
+        authorities: RootCerts,
+    ) -> Client {
         let silence = Some(limits.silence);
         let config = Agent::config_builder()
             .proxy(proxy)
+            .tls_config(TlsConfig::builder().root_certs(authorities).build())
             .http_status_as_error(false)
             .accept_encoding("identity")
             .user_agent(concat!("shufflenet/", env!("CARGO_PKG_VERSION")))
@@ -126,6 +133,10 @@ impl Client {
         let request = request.config().https_only(url.starts_with("https://")).build();
         request.call().map_err(|error| {
             let message = match &error {
+                ureq::Error::Io(cause) if cause.to_string().contains("UnknownIssuer") => {
+                    let message = "no authority that is trusted here has signed its certificate";
+                    format!("{message}; behind a company's proxy, name the PEM file of the company's in {FILE}")
+                }
                 ureq::Error::Io(cause) if !is_cut(cause.kind()) => {
                     format!("no connection: {cause}")
                 }
@@ -145,6 +156,26 @@ impl Client {
             error => error.to_string(),
         }
     }
+}
+
+/// Environment variables that name authorities in place of the system's: a file, and a folder.
+const FILE: &str = "SSL_CERT_FILE";
+const FOLDER: &str = "SSL_CERT_DIR";
+
+/// Certificates of those who may vouch for servers: the system's, or those that the environment names.
+/// Where there is no such thing, Mozilla's list in the program.
+fn authorities() -> Result<RootCerts, String> {
+    let found = rustls_native_certs::load_native_certs();
+    if let Some(variable) = [FILE, FOLDER].into_iter().find(|name| env::var_os(name).is_some())
+        && found.certs.is_empty()
+    {
+        let cause = found.errors.first().map_or(String::new(), |error| format!(": {error}"));
+        return Err(format!("{variable}: no certificate found, expected some in PEM form{cause}"));
+    }
+    Ok(match found.certs.is_empty() {
+        true => RootCerts::WebPki,
+        false => found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).into(),
+    })
 }
 
 fn is_cut(kind: ErrorKind) -> bool {

@@ -44,6 +44,23 @@ fn without_weights_the_embedded_model_is_used() {
 }
 
 #[test]
+fn the_embedded_model_is_noted_for_photographs() {
+    let small = picture("rgb8.png");
+    let (bag, photograph) = (example("bag.png"), example("chelsea.png"));
+    let note = "note: the model inside the program knows ten kinds of clothing in small grey pictures, and \
+                takes anything else for clothing too; for photographs, run `shufflenet download x1.0` and \
+                give --weights x1.0\n";
+    for pictures in [&[&photograph][..], &[&bag, &photograph, &photograph], &[&small]] {
+        let mut program = program();
+        let shown = finish(program.arg("classify").args(pictures).arg("--json"));
+        assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), note));
+        assert_eq!(json_lines(&shown.stdout).len(), pictures.len());
+    }
+    run(["classify", text(&bag)]).success();
+    run(["classify", text(&photograph), "--weights", text(&embedded_model())]).success();
+}
+
+#[test]
 fn probabilities_are_those_of_the_decoded_pixels() {
     let model = tiny_model(&folder("classify_probabilities"), 3);
     let network = Network::new(weights::load(&model).unwrap()).unwrap();
@@ -142,6 +159,18 @@ fn labels_name_the_classes() {
         assert_eq!(class["name"], names[class["class"].as_u64().unwrap() as usize]);
     }
 
+    // The same in forms in which names are passed around.
+    for form in [
+        r#"["cat", "black dog", "örtliche Größe"]"#,
+        r#"{"0": "cat", "1": "black dog", "2": "örtliche Größe"}"#,
+        r#"{"2": ["n3", "örtliche Größe"], "1": ["n2", "black dog"], "0": ["n1", "cat"]}"#,
+        "{0: 'cat',\n 1: 'black dog',\n 2: 'örtliche Größe'}\n",
+        "n02123045 cat\nn02110341 black dog\nn00000003 örtliche Größe\n",
+    ] {
+        fs::write(&labels, form).unwrap();
+        assert_eq!(classify().json(), line, "{form}");
+    }
+
     // The model's own are those that are used without the option.
     describe(&model, &[("labels", r#"["x", "y", "z"]"#)]);
     assert_eq!(classify().json(), line);
@@ -151,7 +180,10 @@ fn labels_name_the_classes() {
     }
 
     fs::write(&labels, "cat\ndog\n").unwrap();
-    let expected = "found 2 names, expected 3: one line for each class of the model";
+    let expected = "found 2 names, expected 3: one for each class of the model";
+    assert_eq!(classify().error(), format!("{}: {expected}", labels.display()));
+    fs::write(&labels, "cat\n\ndog\n").unwrap();
+    let expected = "line 2 is blank, expected a name";
     assert_eq!(classify().error(), format!("{}: {expected}", labels.display()));
     fs::write(&labels, b"cat\n\xFF\ndog\n").unwrap();
     assert_eq!(classify().error(), format!("{}: not UTF-8 text", labels.display()));
@@ -164,13 +196,14 @@ fn labels_name_the_classes() {
 fn folders_are_searched_for_pictures() {
     let folder = folder("classify_folders");
     let model = tiny_model(&folder, 3);
-    let files = ["b.JPG", "a/z.png", "a/y/x.Jpeg", "c.webp", "a.png", "notes.txt", "d.pngx"];
+    let files = ["b.JPG", "a/z.png", "a/y/x.Jpeg", "c.webp", "a.png", "d.pngx"];
     for file in files {
         let path = folder.join("pictures").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         // What a picture is, its content says.
         fs::copy(picture("rgb8.png"), path).unwrap();
     }
+    fs::write(folder.join("pictures/e.txt"), "no picture").unwrap();
     // Found by its ending, but a folder.
     fs::create_dir(folder.join("pictures/e.png")).unwrap();
     let pictures = folder.join("pictures");
@@ -178,14 +211,14 @@ fn folders_are_searched_for_pictures() {
     let classify =
         ["classify", text(&pictures), text(&single), "--weights", text(&model), "--json"];
     let lines = json_lines(&run(classify).success());
-    let found = ["a/y/x.Jpeg", "a/z.png", "a.png", "b.JPG", "c.webp"];
+    let found = ["a/y/x.Jpeg", "a/z.png", "a.png", "b.JPG", "c.webp", "d.pngx"];
     let mut expected: Vec<_> = found.iter().map(|name| pictures.join(name)).collect();
     expected.push(single.clone());
     assert_eq!(images(&lines), expected.iter().map(|path| text(path)).collect::<Vec<_>>());
 
     let empty = folder.join("pictures/e.png");
     let error = run(["classify", text(&empty), "--weights", text(&model)]).error();
-    let expected = "no file here ends in .jpg, .jpeg, .png, .webp";
+    let expected = "no JPEG, PNG or WebP file here";
     assert_eq!(error, format!("{}: {expected}", empty.display()));
 }
 

@@ -17,7 +17,7 @@ fn stand_in() -> Vec<u8> {
 }
 
 /// The program with a cache of its own, and without a proxy.
-fn with_cache(cache: &Path) -> Command {
+pub fn with_cache(cache: &Path) -> Command {
     let mut program = program();
     program.env("SHUFFLENET_CACHE", cache);
     for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {

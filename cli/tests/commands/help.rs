@@ -17,7 +17,15 @@ fn help_names_every_argument() {
         ),
         (
             "evaluate",
-            &["<DIR_OR_IDX>", "--weights <", "--set <", "--labels <", "--json", "--threads <"],
+            &[
+                "<DIR_OR_IDX>",
+                "--weights <",
+                "--set <",
+                "--labels <",
+                "--class-order <",
+                "--json",
+                "--threads <",
+            ],
         ),
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--set <", "--size <", "--json"]),
@@ -50,7 +58,10 @@ fn help_names_every_argument() {
                 "--json",
             ],
         ),
-        ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
+        (
+            "download",
+            &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "SSL_CERT_FILE"],
+        ),
     ];
     let all = run(["--help"]).success();
     for (command, arguments) in commands {

@@ -1,9 +1,11 @@
 //! The program as a user calls it.
 
 mod bench;
+mod class_folders;
 mod classify;
 mod convert;
 mod download;
+mod download_tls;
 mod evaluate;
 mod help;
 mod info;

@@ -70,7 +70,7 @@ pub fn send_up_to(
     end: usize,
     content: &[u8],
     request: &Request,
-    stream: &mut TcpStream,
+    stream: &mut impl Write,
 ) -> io::Result<()> {
     let size = content.len();
     let from = request.from().unwrap_or(0);
@@ -86,7 +86,7 @@ pub fn send_up_to(
 }
 
 /// The content, or the rest that is asked for.
-pub fn send(content: &[u8], request: &Request, stream: &mut TcpStream) -> io::Result<()> {
+pub fn send(content: &[u8], request: &Request, stream: &mut impl Write) -> io::Result<()> {
     send_up_to(content.len(), content, request, stream)
 }
 

@@ -4,7 +4,7 @@ mod report;
 
 use super::{print, print_json};
 use crate::classifier::Classifier;
-use crate::dataset::{Dataset, Labelled};
+use crate::dataset::{ClassOrder, Dataset, Labelled};
 use crate::failure::{self, Failure};
 use crate::in_order::in_order;
 use crate::labels::Labels;
@@ -21,7 +21,8 @@ use std::time::Instant;
 #[derive(clap::Args)]
 #[command(
     after_help = "DIR has a folder for each class, named as the class, by its number, or so that the \
-order of the names is that of the classes. Or it has idx files as MNIST: `images-idx3` (or \
+order of the names is that of the classes; numbers may mean either, and a note says which was taken. \
+What is no JPEG, PNG or WebP file by its content is left out, pictures with a note. Or DIR has idx files as MNIST: `images-idx3` (or \
 `images-idx4`, for RGB) in a name, and `labels-idx1` in the other; gzip is fine.
 
 A picture that cannot be read is reported, and the others still count. The exit code is then 1."
@@ -32,9 +33,14 @@ pub struct Arguments {
     pictures: PathBuf,
     #[command(flatten)]
     weights: Weights,
-    /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
+    /// Class names: a line for each, or JSON [default: the model's own, or ImageNet's for 1000 classes, or
+    /// numbers]
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Which class a folder is that is not named as one [default: number if the classes have names, else
+    /// text]
+    #[arg(long, value_name = "ORDER")]
+    class_order: Option<ClassOrder>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -46,7 +52,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = arguments.weights.load()?;
     let labels = Labels::new(arguments.labels.as_deref(), &network)?;
-    let dataset = Dataset::open(&arguments.pictures, &labels)?;
+    let dataset = Dataset::open(&arguments.pictures, &labels, arguments.class_order)?;
     let pictures = &dataset.pictures;
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
     let work = |classifier: &mut Classifier, labelled: &Labelled| -> Result<Vec<usize>, String> {
