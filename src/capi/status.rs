@@ -79,7 +79,8 @@ fn status_of(error: &Error) -> sn_status {
         | Error::TensorShape { .. }
         | Error::TensorType { .. }
         | Error::NotFinite { .. }
-        | Error::Metadata { .. } => sn_status::SN_MODEL,
+        | Error::Metadata { .. }
+        | Error::MetadataKey { .. } => sn_status::SN_MODEL,
     }
 }
 

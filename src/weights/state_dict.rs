@@ -7,7 +7,7 @@ use super::source::Source;
 use super::{Tensor, fold, metadata, safetensors};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
-use crate::model::{Architecture, Layer, Model, Stage};
+use crate::model::{Architecture, Layer, Model, Preprocessing, Stage};
 
 /// The tensors of a network under torchvision's names, still in their file.
 ///
@@ -70,9 +70,23 @@ impl<'a> StateDict<'a> {
         &self.tensors
     }
 
-    /// The texts under `__metadata__` in a safetensors file; empty for a checkpoint.
+    /// The texts under `__metadata__` in a safetensors file, none for a checkpoint, and what was set since.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// The same, to be changed: what is put here counts as if it stood in the file, for models and for files
+    /// that are written. [`weights`](super) has the keys.
+    pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.metadata
+    }
+
+    /// How pictures are prepared for the model, by the metadata and the shapes alone.
+    ///
+    /// # Errors
+    /// Those of [`architecture`](StateDict::architecture), and [`Error::Metadata`] for a wrong text.
+    pub fn preprocessing(&self) -> Result<Preprocessing, Error> {
+        metadata::preprocessing(&self.metadata, &self.architecture()?)
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -206,7 +220,7 @@ impl<'a> StateDict<'a> {
     /// # Errors
     /// In this order, and each with the first tensor concerned in the order of the network:
     /// [`Error::MissingTensor`], [`Error::TensorShape`] and [`Error::TensorType`];
-    /// [`Error::UnexpectedTensor`]; [`Error::Metadata`]; [`Error::NotFinite`] for an infinity or a NaN in
+    /// [`Error::UnexpectedTensor`]; [`Error::Metadata`] and [`Error::MetadataKey`]; [`Error::NotFinite`] for an infinity or a NaN in
     /// the file or made by batch norm. Besides, what [`architecture`](StateDict::architecture) returns, and
     /// [`Error::Format`] if tensors of the network share memory.
     pub fn to_model(&self) -> Result<Model, Error> {
