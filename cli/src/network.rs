@@ -1,9 +1,11 @@
 //! A network from what the user passed.
 
 use crate::checkpoints;
+use crate::description::{self, Description};
 use crate::failure::Failure;
 use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::{Network, weights};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The model that the program carries: Fashion-MNIST, made by `training/`.
@@ -21,11 +23,33 @@ pub struct Weights {
     /// embedded one, for clothing]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    description: Description,
 }
 
 impl Weights {
     pub fn load(&self) -> Result<Network, Failure> {
-        load(self.weights.as_deref())
+        let network = match self.description.is_empty() {
+            true => load(self.weights.as_deref())?,
+            false => self.load_described()?,
+        };
+        description::note_border(network.preprocessing());
+        Ok(network)
+    }
+
+    fn load_described(&self) -> Result<Network, Failure> {
+        let cpu = cpu()?;
+        let (file, bytes) = match &self.weights {
+            Some(path) => {
+                let file = checkpoints::file(path)?;
+                let bytes = weights::read_file(&file)?;
+                (file, Cow::from(bytes))
+            }
+            None => (Path::new("embedded model").into(), EMBEDDED.into()),
+        };
+        let state = self.description.read(&bytes, &file)?;
+        let model = state.to_model().map_err(|error| self.description.failure(error, &file))?;
+        Ok(Network::for_cpu(model, cpu))
     }
 }
 

@@ -3,11 +3,8 @@ use crate::support::run;
 #[test]
 fn help_names_every_argument() {
     let commands: [(&str, &[&str]); 8] = [
-        (
-            "classify",
-            &["<IMAGE>...", "--weights <", "--labels <", "--top <", "--json", "--threads <"],
-        ),
-        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--labels <", "--json", "--threads <"]),
+        ("classify", &["<IMAGE>...", "--weights <", "--top <", "--json", "--threads <"]),
+        ("evaluate", &["<DIR_OR_IDX>", "--weights <", "--json", "--threads <"]),
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--size <", "--json"]),
         ("convert", &["<IN>", "<OUT>"]),
@@ -29,6 +26,13 @@ fn help_names_every_argument() {
         ("profile", &["--variant <", "--weights <", "--size <", "--input <", "--time <", "--json"]),
         ("download", &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "NO_PROXY"]),
     ];
+    let described = ["--fit <", "--resize <", "--crop <", "--mean <", "--std <", "--labels <"];
+    for command in ["classify", "evaluate", "convert"] {
+        let help = run([command, "--help"]).success();
+        for option in described {
+            assert!(help.contains(option), "{option} in {help}");
+        }
+    }
     let all = run(["--help"]).success();
     for (command, arguments) in commands {
         assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");

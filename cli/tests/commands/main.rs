@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod convert;
+mod description;
 mod download;
 mod evaluate;
 mod help;

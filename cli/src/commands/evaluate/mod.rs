@@ -32,9 +32,6 @@ pub struct Arguments {
     pictures: PathBuf,
     #[command(flatten)]
     weights: Weights,
-    /// Class names, one a line [default: the model's own, or ImageNet's for 1000 classes, or numbers]
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -45,7 +42,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = arguments.weights.load()?;
-    let labels = Labels::new(arguments.labels.as_deref(), &network)?;
+    let labels = Labels::new(&network);
     let dataset = Dataset::open(&arguments.pictures, &labels)?;
     let pictures = &dataset.pictures;
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
