@@ -184,6 +184,10 @@ typedef struct sn_network_options {
   const char *cpu;
 } sn_network_options;
 
+// How a picture is resized before the middle is cut out: `SN_MODEL_FIT_CROP`, `SN_MODEL_FIT_STRETCH` or
+// `SN_MODEL_FIT_PAD`.
+typedef uint32_t sn_model_fit;
+
 // What a model is. The texts belong to the network.
 typedef struct sn_network_info {
   // `sizeof(sn_network_info)`.
@@ -194,7 +198,7 @@ typedef struct sn_network_info {
   uint32_t features;
   // Height and width of the images that it was made for, in pixels.
   uint32_t crop;
-  // Length of a picture's shorter side before the centre is cut out, in pixels.
+  // Length of a picture's sides that `fit` names before the centre is cut out, in pixels.
   uint32_t resize;
   // Output channels of the first convolution.
   uint32_t stem_channels;
@@ -208,8 +212,8 @@ typedef struct sn_network_info {
   float std[3];
   // 1 if the file names the classes, else 0.
   uint32_t has_labels;
-  // 0.
-  uint32_t reserved;
+  // How a picture is resized.
+  sn_model_fit fit;
   // `x0.5`, `x1.0`, `x1.5`, `x2.0` or `custom`.
   const char *name;
   // Where the model comes from; NULL if its file does not say.
@@ -381,9 +385,9 @@ typedef struct sn_class {
 // It has the session's size.
 #define SN_FIT_NONE 0
 
-// It has any size, and the session's images are square: its shorter side is resized to the model's
-// `resize`, bilinear and antialiased, and the middle is cut out, to the bit as torchvision does it with
-// Pillow. Where the session's size is not the model's `crop`, `resize` follows in proportion.
+// It has any size, and the session's images are square: it is resized to the model's `resize` as its `fit`
+// says, bilinear and antialiased, and the middle is cut out, to the bit as torchvision does it with Pillow.
+// Where the session's size is not the model's `crop`, `resize` follows in proportion.
 #define SN_FIT_CROP 1
 
 // ITU-R BT.601: JPEG, and most phone cameras.
@@ -403,6 +407,15 @@ typedef struct sn_class {
 
 // `[red, green, blue][height][width]`.
 #define SN_NCHW 1
+
+// The shorter side becomes `resize`, and the longer keeps the ratio.
+#define SN_MODEL_FIT_CROP 0
+
+// Both sides become `resize`, and the ratio is lost.
+#define SN_MODEL_FIT_STRETCH 1
+
+// The longer side becomes `resize`, and the shorter keeps the ratio; the mean fills what is missing.
+#define SN_MODEL_FIT_PAD 2
 
 // The first convolution.
 #define SN_STEM 0

@@ -99,6 +99,13 @@ pub enum Error {
         /// What would have been right.
         expected: String,
     },
+    /// A file's metadata has a key of ours that does not exist.
+    MetadataKey {
+        /// The key: `shufflenet.lables`, ...
+        key: String,
+        /// Those that exist.
+        expected: String,
+    },
     /// An argument of a call is out of range.
     Argument {
         /// Which argument.
@@ -170,6 +177,9 @@ impl fmt::Display for Error {
             ),
             Error::Metadata { key, found, expected } => {
                 write!(f, "metadata `{key}` is {found}, expected {expected}")
+            }
+            Error::MetadataKey { key, expected } => {
+                write!(f, "metadata `{key}` is unknown, expected one of {expected}")
             }
             Error::Argument { name, found, expected } => {
                 write!(f, "{name} is {found}, expected {expected}")

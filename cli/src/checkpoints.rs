@@ -58,6 +58,11 @@ impl Checkpoint {
     pub fn path(self) -> Result<PathBuf, Failure> {
         Ok(folder()?.join(self.file_name()))
     }
+
+    /// Where the same is as safetensors, with its classes' names. Earlier versions did not write it.
+    pub fn described_path(self) -> Result<PathBuf, Failure> {
+        Ok(self.path()?.with_extension("safetensors"))
+    }
 }
 
 impl fmt::Display for Checkpoint {
@@ -73,12 +78,12 @@ impl fmt::Display for Checkpoint {
 pub fn file(weights: &Path) -> Result<Cow<'_, Path>, Failure> {
     let name = weights.to_str().unwrap_or_default();
     let Ok(checkpoint) = Checkpoint::from_str(name, false) else { return Ok(weights.into()) };
-    let path = checkpoint.path()?;
-    if !path.is_file() {
-        return Err(Failure::Error(format!(
+    let paths = [checkpoint.described_path()?, checkpoint.path()?];
+    let path = paths.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        Failure::Error(format!(
             "{checkpoint} is not downloaded yet: run `shufflenet download {checkpoint}`"
-        )));
-    }
+        ))
+    })?;
     Ok(path.into())
 }
 

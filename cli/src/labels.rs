@@ -1,13 +1,16 @@
 //! What the classes are called.
 
-use crate::failure::{self, Failure};
 use crate::files;
 use crate::label_file;
 use shufflenet::Network;
+use shufflenet::weights::StateDict;
 use std::path::Path;
 
 /// The categories of ImageNet's 1000 classes as torchvision names them, one a line.
 const IMAGENET: &str = include_str!("imagenet_classes.txt");
+
+/// Where a file has the names of its model's classes.
+const KEY: &str = "shufflenet.labels";
 
 /// A name for each class.
 pub struct Labels {
@@ -17,24 +20,21 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The lines of a file; without one the model's own names, or else ImageNet's for 1000 classes, and
-    /// numbers otherwise.
-    pub fn new(file: Option<&Path>, network: &Network) -> Result<Labels, Failure> {
+    /// The model's own names, or else ImageNet's for 1000 classes, and numbers otherwise.
+    pub fn new(network: &Network) -> Labels {
         let classes = network.architecture().classes;
-        let names = if let Some(path) = file {
-            read(path, classes).map_err(|error| failure::at(path, error))?
-        } else if !network.labels().is_empty() {
+        let names = if !network.labels().is_empty() {
             network.labels().iter().map(|name| name.to_string()).collect()
         } else {
-            IMAGENET.lines().map(str::to_owned).collect()
+            imagenet()
         };
-        Ok(match names.len() == classes {
+        match names.len() == classes {
             true => Labels { names, are_numbers: false },
             false => Labels {
                 names: (0..classes).map(|class| format!("class {class}")).collect(),
                 are_numbers: true,
             },
-        })
+        }
     }
 
     pub fn name(&self, class: usize) -> &str {
@@ -57,10 +57,31 @@ impl Labels {
     }
 }
 
+fn imagenet() -> Vec<String> {
+    IMAGENET.lines().map(str::to_owned).collect()
+}
+
+/// Puts names into what is known of a model, as if its file had them.
+pub fn set(state: &mut StateDict<'_>, names: &[String]) {
+    let names = serde_json::Value::from(names).to_string();
+    state.metadata_mut().insert(KEY.to_owned(), names);
+}
+
+/// Gives ImageNet's names to a model of 1000 classes without names. Whether it did.
+pub fn set_imagenet(state: &mut StateDict<'_>) -> Result<bool, shufflenet::Error> {
+    let names = imagenet();
+    let fit = state.architecture()?.classes == names.len() && !state.metadata().contains_key(KEY);
+    if fit {
+        set(state, &names);
+    }
+    Ok(fit)
+}
+
 /// Most bytes in a file of names.
 const MAX_FILE: u64 = 16 << 20;
 
-fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
+/// The names in a file.
+pub fn read(path: &Path, classes: usize) -> Result<Vec<String>, String> {
     let text =
         String::from_utf8(files::read(path, MAX_FILE)?).map_err(|_| "not UTF-8 text".to_owned())?;
     let names = label_file::parse(&text)?;

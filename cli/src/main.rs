@@ -5,6 +5,7 @@ mod classifier;
 mod commands;
 mod dataset;
 mod decode;
+mod description;
 mod failure;
 mod files;
 mod in_order;

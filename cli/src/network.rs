@@ -1,10 +1,12 @@
 //! A network from what the user passed.
 
 use crate::checkpoints;
+use crate::description::{self, Description};
 use crate::failure::Failure;
 use shufflenet::cpu::{Cpu, MASK_VARIABLE};
 use shufflenet::weights::{self, StateDict};
 use shufflenet::{Error, Network};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The model that the program carries: Fashion-MNIST, made by `training/`.
@@ -23,16 +25,37 @@ pub struct Weights {
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    description: Description,
 }
 
 impl Weights {
     pub fn load(&self) -> Result<Network, Failure> {
-        load(self.weights.as_deref(), &self.settings)
+        let settings = self.description.settings();
+        let network = match self.description.is_empty() {
+            true => load(self.weights.as_deref(), settings)?,
+            false => self.load_described()?,
+        };
+        description::note_border(network.preprocessing());
+        Ok(network)
     }
 
     pub fn are_embedded(&self) -> bool {
         self.weights.is_none()
+    }
+
+    fn load_described(&self) -> Result<Network, Failure> {
+        let cpu = cpu()?;
+        let (file, bytes) = match &self.weights {
+            Some(path) => {
+                let file = checkpoints::file(path)?;
+                let bytes = weights::read_file(&file)?;
+                (file, Cow::from(bytes))
+            }
+            None => (Path::new("embedded model").into(), EMBEDDED.into()),
+        };
+        let state = self.description.read(&bytes, &file)?;
+        let model = state.to_model().map_err(|error| self.description.failure(error, &file))?;
+        Ok(Network::for_cpu(model, cpu))
     }
 }
 
@@ -105,5 +128,5 @@ pub fn read<T>(
 /// The model of such a state dict, made ready for this CPU.
 pub fn load(path: Option<&Path>, settings: &Settings) -> Result<Network, Failure> {
     let cpu = cpu()?;
-    Ok(Network::for_cpu(read(path, settings, StateDict::to_model)?, cpu))
+    Ok(Network::for_cpu(read(path, settings, |state| state.to_model())?, cpu))
 }

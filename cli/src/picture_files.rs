@@ -3,7 +3,6 @@
 use crate::decode::{self, Picture};
 use crate::failure;
 use crate::files;
-use image::ImageFormat;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -19,6 +18,9 @@ const NOT_READ: [&str; 27] = [
     "j2k", "jp2", "jxl", "nef", "pbm", "pgm", "pnm", "ppm", "psd", "qoi", "svg", "tga", "tif",
     "tiff",
 ];
+
+/// What other pictures begin with: GIF, BMP, TIFF.
+const BEGINNINGS: [&[u8]; 4] = [b"GIF8", b"BM", b"II*\0", b"MM\0*"];
 
 /// What ends the endings of copies that programs leave beside a picture, such as `a.jpg_original`.
 const COPIES: [&str; 3] = ["~", "_original", "bak"];
@@ -144,20 +146,22 @@ impl Kind {
             Some(ending) if COPIES.iter().any(|end| ending.ends_with(end)) => return Kind::Other,
             _ => {}
         }
-        match (content(path), ending) {
-            (Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP), _) => Kind::Read,
-            (_, Some(ending)) if NOT_READ.contains(&ending.as_str()) => {
+        let beginning = beginning(path).unwrap_or_default();
+        let other = BEGINNINGS.iter().any(|other| beginning.starts_with(other));
+        match ending {
+            _ if decode::format(&beginning).is_some() => Kind::Read,
+            Some(ending) if NOT_READ.contains(&ending.as_str()) => {
                 Kind::NotRead(format!(".{ending}"))
             }
-            (Some(_), None) => Kind::NotRead("without an ending".to_owned()),
+            None if other => Kind::NotRead("without an ending".to_owned()),
             _ => Kind::Other,
         }
     }
 }
 
-/// What a file's first bytes say it is.
-fn content(path: &Path) -> Option<ImageFormat> {
+/// A file's first bytes.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
     let mut first = Vec::new();
-    files::open(path).ok()?.take(16).read_to_end(&mut first).ok()?;
-    image::guess_format(&first).ok()
+    files::open(path).ok()?.take(decode::BEGINNING).read_to_end(&mut first).ok()?;
+    Some(first)
 }

@@ -22,9 +22,9 @@ pub const SN_GREY8: sn_pixel_format = 4;
 pub type sn_fit = u32;
 /// It has the session's size.
 pub const SN_FIT_NONE: sn_fit = 0;
-/// It has any size, and the session's images are square: its shorter side is resized to the model's
-/// `resize`, bilinear and antialiased, and the middle is cut out, to the bit as torchvision does it with
-/// Pillow. Where the session's size is not the model's `crop`, `resize` follows in proportion.
+/// It has any size, and the session's images are square: it is resized to the model's `resize` as its `fit`
+/// says, bilinear and antialiased, and the middle is cut out, to the bit as torchvision does it with Pillow.
+/// Where the session's size is not the model's `crop`, `resize` follows in proportion.
 pub const SN_FIT_CROP: sn_fit = 1;
 
 /// A picture of 8-bit pixels: the top row first. It is normalised with the model's mean and standard

@@ -3,7 +3,7 @@
 use super::args::{Versioned, output, read_or_default, reference, slice, text, write};
 use super::status::{Failure, c_string, sn_status, status};
 use crate::cpu::{Cpu, Level};
-use crate::model::Model;
+use crate::model::{Fit, Model};
 use crate::{Error, Network, weights};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
@@ -33,6 +33,16 @@ pub struct sn_network_options {
     pub cpu: *const c_char,
 }
 
+/// How a picture is resized before the middle is cut out: `SN_MODEL_FIT_CROP`, `SN_MODEL_FIT_STRETCH` or
+/// `SN_MODEL_FIT_PAD`.
+pub type sn_model_fit = u32;
+/// The shorter side becomes `resize`, and the longer keeps the ratio.
+pub const SN_MODEL_FIT_CROP: sn_model_fit = 0;
+/// Both sides become `resize`, and the ratio is lost.
+pub const SN_MODEL_FIT_STRETCH: sn_model_fit = 1;
+/// The longer side becomes `resize`, and the shorter keeps the ratio; the mean fills what is missing.
+pub const SN_MODEL_FIT_PAD: sn_model_fit = 2;
+
 /// What a model is. The texts belong to the network.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +55,7 @@ pub struct sn_network_info {
     pub features: u32,
     /// Height and width of the images that it was made for, in pixels.
     pub crop: u32,
-    /// Length of a picture's shorter side before the centre is cut out, in pixels.
+    /// Length of a picture's sides that `fit` names before the centre is cut out, in pixels.
     pub resize: u32,
     /// Output channels of the first convolution.
     pub stem_channels: u32,
@@ -59,8 +69,8 @@ pub struct sn_network_info {
     pub std: [f32; 3],
     /// 1 if the file names the classes, else 0.
     pub has_labels: u32,
-    /// 0.
-    pub reserved: u32,
+    /// How a picture is resized.
+    pub fit: sn_model_fit,
     /// `x0.5`, `x1.0`, `x1.5`, `x2.0` or `custom`.
     pub name: *const c_char,
     /// Where the model comes from; NULL if its file does not say.
@@ -313,7 +323,11 @@ pub unsafe extern "C" fn sn_network_get_info(
             mean: preprocessing.mean,
             std: preprocessing.std,
             has_labels: u32::from(!handle.labels.is_empty()),
-            reserved: 0,
+            fit: match preprocessing.fit {
+                Fit::Crop => SN_MODEL_FIT_CROP,
+                Fit::Stretch => SN_MODEL_FIT_STRETCH,
+                Fit::Pad => SN_MODEL_FIT_PAD,
+            },
             name: name.as_ptr(),
             provenance: handle.provenance.as_ref().map_or(ptr::null(), |text| text.as_ptr()),
         };

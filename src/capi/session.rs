@@ -11,7 +11,6 @@ use super::status::{Failure, c_string, sn_status, status};
 use crate::cpu::Cores;
 use crate::image::{PixelFormat, Pixels, Preprocessor, Rotation};
 use crate::kernels::{Operation, select};
-use crate::model::Preprocessing;
 use crate::session::{Arena, Draft, process};
 use crate::{Error, Input, Session, SessionOptions, Threads, softmax, top_k};
 use std::cell::UnsafeCell;
@@ -617,10 +616,7 @@ impl<'a> Preparation<'a> {
         let preprocessor = match self.preprocessor {
             Some((last, preprocessor)) if *last == source => preprocessor,
             _ => {
-                let of_model = session.network().preprocessing();
-                // In proportion, rounded.
-                let resize = (of_model.resize * width + of_model.crop / 2) / of_model.crop.max(1);
-                let of_size = Preprocessing { resize: resize.max(1), crop: width, ..*of_model };
+                let of_size = session.network().preprocessing().with_crop(width);
                 let Source { width, height, rotation } = source;
                 let preprocessor = Preprocessor::rotated(&of_size, width, height, rotation)?;
                 &mut self.preprocessor.insert((source, preprocessor)).1

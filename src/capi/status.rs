@@ -80,7 +80,8 @@ fn status_of(error: &Error) -> sn_status {
         | Error::TensorType { .. }
         | Error::NotFinite { .. }
         | Error::Negative { .. }
-        | Error::Metadata { .. } => sn_status::SN_MODEL,
+        | Error::Metadata { .. }
+        | Error::MetadataKey { .. } => sn_status::SN_MODEL,
     }
 }
 

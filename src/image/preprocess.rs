@@ -3,19 +3,21 @@
 use super::frame::Frame;
 use super::{Pixels, Resizer, Rotation, Yuv420};
 use crate::Error;
-use crate::model::Preprocessing;
+use crate::model::{Fit, Preprocessing};
 
-/// Torchvision's evaluation transform on a Pillow image, up to the 8-bit crop: the shorter side is
-/// resized (bilinear, antialiased), the middle is cut out, and black fills what the resized picture
-/// does not cover. Made for one source size and rotation; weights and buffers are kept between pictures,
-/// and only the pixels of the crop are computed.
+/// Torchvision's evaluation transform on a Pillow image, up to the 8-bit crop: the picture is resized
+/// (bilinear, antialiased) as its [`Fit`] says, the middle is cut out, and what the resized picture does not
+/// cover is black; with [`Fit::Pad`] it is the mean, rounded. Made for one source size and rotation; weights
+/// and buffers are kept between pictures, and only the pixels of the crop are computed.
 ///
 /// The rotation comes first: the square has the bytes that the turned picture would give.
 pub struct Preprocessor {
     resizer: Resizer,
     crop: usize,
-    /// Black columns on the left and rows on top.
+    /// Columns on the left and rows on top that the picture does not cover.
     padding: (usize, usize),
+    /// What is there.
+    colour: [u8; 3],
 }
 
 impl Preprocessor {
@@ -43,7 +45,7 @@ impl Preprocessor {
         height: usize,
         rotation: Rotation,
     ) -> Result<Preprocessor, Error> {
-        let Preprocessing { resize, crop, .. } = *preprocessing;
+        let Preprocessing { fit, resize, crop, mean, .. } = *preprocessing;
         for (name, size) in [("width", width), ("height", height), ("resize", resize)] {
             if size == 0 {
                 return Err(Error::argument(name, size, "at least 1"));
@@ -53,13 +55,23 @@ impl Preprocessor {
         if crop == 0 || crop.checked_mul(crop).and_then(|area| area.checked_mul(3)).is_none() {
             return Err(too_large());
         }
-        let shorter = width.min(height);
-        // The shorter side becomes `resize` and the longer keeps the ratio, rounded down.
-        let resized = |side: usize| {
-            let size = resize as u128 * side as u128 / shorter as u128;
-            usize::try_from(size).map_err(|_| {
-                Error::argument("resize", resize, format!("less, for {width} x {height} pixels"))
-            })
+        let (shorter, longer) = (width.min(height), width.max(height));
+        let resized = |side: usize| match fit {
+            // Rounded down, as torchvision does.
+            Fit::Crop => {
+                let size = resize as u128 * side as u128 / shorter as u128;
+                usize::try_from(size).map_err(|_| {
+                    let expected = format!("less, for {width} x {height} pixels");
+                    Error::argument("resize", resize, expected)
+                })
+            }
+            Fit::Stretch => Ok(resize),
+            // Rounded in floating point, as timm does.
+            Fit::Pad if side == longer => Ok(resize),
+            Fit::Pad => {
+                let size = side as f64 / (longer as f64 / resize as f64);
+                Ok((size.round_ties_even() as usize).max(1))
+            }
         };
         let resized = rotation.turn((resized(width)?, resized(height)?));
         let (columns, rows) = (centre(resized.0, crop), centre(resized.1, crop));
@@ -73,6 +85,10 @@ impl Preprocessor {
             )?,
             crop,
             padding: (crop.saturating_sub(resized.0) / 2, crop.saturating_sub(resized.1) / 2),
+            colour: match fit {
+                Fit::Pad => mean.map(|mean| (255.0 * mean).round_ties_even() as u8),
+                Fit::Crop | Fit::Stretch => [0; 3],
+            },
         })
     }
 
@@ -105,7 +121,7 @@ impl Preprocessor {
             return Err(Error::argument("output length", out.len(), self.crop * stride));
         }
         if self.resizer.output_size() != (self.crop, self.crop) {
-            out.fill(0);
+            out.as_chunks_mut().0.fill(self.colour);
         }
         let (left, top) = self.padding;
         self.resizer.run_strided(frame, &mut out[top * stride + 3 * left..], stride)

@@ -8,7 +8,7 @@ mod preprocessing;
 pub use architecture::{Architecture, Stage};
 pub(crate) use description::Description;
 pub use layer::{Layer, LayerKind};
-pub use preprocessing::Preprocessing;
+pub use preprocessing::{Fit, Preprocessing};
 
 use crate::Error;
 

@@ -1,14 +1,35 @@
 //! What a file says about its model beside the weights: the texts `shufflenet.*` in its metadata.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::json::{Parser, Unexpected};
 use crate::Error;
-use crate::image::Normalization;
-use crate::model::{Architecture, Description, Preprocessing};
+use crate::model::{Architecture, Description, Fit, Preprocessing};
+
+/// What all of our keys begin with; others' texts are not looked at.
+const PREFIX: &str = "shufflenet.";
+
+/// The keys that there are.
+const KEYS: [&str; 10] = [
+    "shufflenet.channels",
+    "shufflenet.crop",
+    "shufflenet.epsilon",
+    "shufflenet.fit",
+    "shufflenet.labels",
+    "shufflenet.mean",
+    "shufflenet.provenance",
+    "shufflenet.resize",
+    "shufflenet.std",
+    "shufflenet.stem_stride",
+];
 
 /// Largest size that a file may ask for, in pixels: every session takes memory for it.
 const MAX_SIZE: usize = 2048;
+
+/// Colours are in 0 to 1. Whoever leaves the pixels undivided has a deviation of 1 / 255.
+const MEANS: RangeInclusive<f32> = 0.0..=1.0;
+const STDS: RangeInclusive<f32> = 0.001..=10.0;
 
 /// Longest piece of a wrong text in an error, in characters.
 const EXCERPT: usize = 40;
@@ -19,18 +40,9 @@ pub(super) fn read(
     metadata: &BTreeMap<String, String>,
     architecture: &Architecture,
 ) -> Result<(Description, bool), Error> {
+    check_keys(metadata)?;
     let text = |key: &str| metadata.get(key).map(String::as_str);
-    let size = |key, default| text(key).map_or(Ok(default), |text| size(key, text));
-    let colours = |key, default| text(key).map_or(Ok(default), |text| colours(key, text));
-
-    let default = architecture.default_preprocessing();
-    let preprocessing = Preprocessing {
-        resize: size("shufflenet.resize", default.resize)?,
-        crop: size("shufflenet.crop", default.crop)?,
-        mean: colours("shufflenet.mean", default.mean)?,
-        std: colours("shufflenet.std", default.std)?,
-    };
-    Normalization::new(preprocessing.mean, preprocessing.std).map_err(named)?;
+    let preprocessing = preprocessing(metadata, architecture)?;
     let bgr = match text("shufflenet.channels") {
         None | Some("rgb") => false,
         Some("bgr") => true,
@@ -63,12 +75,50 @@ pub(super) fn check_stem(metadata: &BTreeMap<String, String>) -> Result<(), Erro
     Err(wrong(key, &metadata[key], expected))
 }
 
+fn check_keys(metadata: &BTreeMap<String, String>) -> Result<(), Error> {
+    let own = |key: &&String| key.starts_with(PREFIX);
+    let Some(key) = metadata.keys().filter(own).find(|key| !KEYS.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    Err(Error::MetadataKey { key: excerpt(key), expected: KEYS.join(", ") })
+}
+
+/// How pictures are prepared.
+pub(super) fn preprocessing(
+    metadata: &BTreeMap<String, String>,
+    architecture: &Architecture,
+) -> Result<Preprocessing, Error> {
+    let text = |key: &str| metadata.get(key).map(String::as_str);
+    let size = |key, default| text(key).map_or(Ok(default), |text| size(key, text));
+    let colours =
+        |key, range, default| text(key).map_or(Ok(default), |text| colours(key, text, range));
+    let default = architecture.default_preprocessing();
+    let fit = text("shufflenet.fit").map_or(Ok(default.fit), fit)?;
+    let crop = size("shufflenet.crop", default.crop)?;
+    let resize = match fit {
+        Fit::Crop => default.with_crop(crop).resize,
+        Fit::Stretch | Fit::Pad => crop,
+    };
+    Ok(Preprocessing {
+        fit,
+        resize: size("shufflenet.resize", resize)?,
+        crop,
+        mean: colours("shufflenet.mean", MEANS, default.mean)?,
+        std: colours("shufflenet.std", STDS, default.std)?,
+    })
+}
+
+fn fit(text: &str) -> Result<Fit, Error> {
+    let fit = Fit::ALL.into_iter().find(|fit| fit.name() == text);
+    fit.ok_or_else(|| wrong("shufflenet.fit", text, "`crop`, `stretch` or `pad`"))
+}
+
 fn size(key: &'static str, text: &str) -> Result<usize, Error> {
     let size = text.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size));
     size.ok_or_else(|| wrong(key, text, format!("a whole number from 1 to {MAX_SIZE}")))
 }
 
-fn colours(key: &'static str, text: &str) -> Result<[f32; 3], Error> {
+fn colours(key: &'static str, text: &str, range: RangeInclusive<f32>) -> Result<[f32; 3], Error> {
     let (mut count, mut numbers) = (0, [0.0; 3]);
     let array = array(text, |p| {
         let number = p.float()?;
@@ -79,7 +129,12 @@ fn colours(key: &'static str, text: &str) -> Result<[f32; 3], Error> {
         Ok(())
     });
     match (array, count) {
-        (Ok(()), 3) => Ok(numbers),
+        (Ok(()), 3) if numbers.iter().all(|number| range.contains(number)) => Ok(numbers),
+        (Ok(()), 3) => {
+            let (low, high) = range.into_inner();
+            let expected = format!("numbers from {low} to {high}, of colours divided by 255");
+            Err(wrong(key, text, expected))
+        }
         _ => Err(wrong(key, text, "a JSON array of three numbers")),
     }
 }
@@ -118,21 +173,14 @@ fn array(
     parser.end("the end")
 }
 
-/// An error about the mean or std, with the name of its key.
-fn named(error: Error) -> Error {
-    match error {
-        Error::Argument { name, found, expected } => {
-            let key = if name == "mean" { "shufflenet.mean" } else { "shufflenet.std" };
-            Error::Metadata { key, found, expected }
-        }
-        other => other,
-    }
+fn wrong(key: &'static str, text: &str, expected: impl Into<String>) -> Error {
+    Error::Metadata { key, found: format!("`{}`", excerpt(text)), expected: expected.into() }
 }
 
-fn wrong(key: &'static str, text: &str, expected: impl Into<String>) -> Error {
-    let mut found: String = text.chars().take(EXCERPT).collect();
-    if found.len() < text.len() {
-        found.push('…');
+fn excerpt(text: &str) -> String {
+    let mut excerpt: String = text.chars().take(EXCERPT).collect();
+    if excerpt.len() < text.len() {
+        excerpt.push('…');
     }
-    Error::Metadata { key, found: format!("`{found}`"), expected: expected.into() }
+    excerpt
 }

@@ -6,14 +6,17 @@
 //! that knows the few instructions by which tensors are written.
 //!
 //! The metadata of a safetensors file may describe its model. Each key is optional, and its value is a
-//! text:
+//! text. Other keys that begin with `shufflenet.` are errors; a checkpoint has none, and
+//! [`StateDict::metadata_mut`] gives it some:
 //!
 //! | key | value |
 //! |---|---|
 //! | `shufflenet.labels` | what the classes are called: a JSON array of one text for each |
-//! | `shufflenet.resize` | length of the shorter side after resizing, in pixels |
-//! | `shufflenet.crop` | height and width of the centre crop, in pixels |
-//! | `shufflenet.mean`, `shufflenet.std` | JSON arrays of three numbers, for red, green and blue in 0 to 1 |
+//! | `shufflenet.fit` | `crop` (the default), `stretch` or `pad`: see [`Fit`](crate::model::Fit) |
+//! | `shufflenet.resize` | length after resizing, 1 to 2048 pixels: of the shorter side with `crop`, of both with `stretch`, of the longer with `pad`. Without it, the crop times 256 / 224 (232 / 224 for x1.5 and x2.0) with `crop`, and the crop with the others |
+//! | `shufflenet.crop` | height and width of the centre crop, 1 to 2048 pixels |
+//! | `shufflenet.mean` | JSON array of three numbers, for red, green and blue in 0 to 1 |
+//! | `shufflenet.std` | the same, in 0.001 to 10 |
 //! | `shufflenet.channels` | what the network was trained on: `rgb` or `bgr`; it gets RGB here in any case |
 //! | `shufflenet.epsilon` | what batch norm added to the variance: a number above 0 and up to 1; PyTorch's 1e-5 if absent |
 //! | `shufflenet.stem_stride` | stride of the first convolution: `2`; `1`, as for CIFAR, is not supported yet |

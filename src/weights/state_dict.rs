@@ -7,7 +7,7 @@ use super::source::Source;
 use super::{Tensor, fold, metadata, safetensors};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
-use crate::model::{Architecture, Layer, Model, Stage};
+use crate::model::{Architecture, Layer, Model, Preprocessing, Stage};
 
 /// The tensors of a network under torchvision's names, still in their file.
 ///
@@ -97,6 +97,14 @@ impl<'a> StateDict<'a> {
     /// [`Error::Metadata`] if it says no number above 0 and up to 1.
     pub fn epsilon(&self) -> Result<f64, Error> {
         metadata::epsilon(&self.metadata)
+    }
+
+    /// How pictures are prepared for the model, by the metadata and the shapes alone.
+    ///
+    /// # Errors
+    /// Those of [`architecture`](StateDict::architecture), and [`Error::Metadata`] for a wrong text.
+    pub fn preprocessing(&self) -> Result<Preprocessing, Error> {
+        metadata::preprocessing(&self.metadata, &self.architecture()?)
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -231,8 +239,9 @@ impl<'a> StateDict<'a> {
     /// # Errors
     /// In this order, and each with the first tensor concerned in the order of the network:
     /// [`Error::MissingTensor`], [`Error::TensorShape`] and [`Error::TensorType`];
-    /// [`Error::UnexpectedTensor`]; [`Error::Metadata`]; [`Error::NotFinite`] for an infinity or a NaN in
-    /// the file or made by batch norm, [`Error::Negative`] for a variance below `-epsilon`. Besides, what [`architecture`](StateDict::architecture) returns, and
+    /// [`Error::UnexpectedTensor`]; [`Error::Metadata`] and [`Error::MetadataKey`]; [`Error::NotFinite`] for an
+    /// infinity or a NaN in the file or made by batch norm, [`Error::Negative`] for a variance below `-epsilon`.
+    /// Besides, what [`architecture`](StateDict::architecture) returns, and
     /// [`Error::Format`] if tensors of the network share memory.
     pub fn to_model(&self) -> Result<Model, Error> {
         let (architecture, specs) = self.network()?;

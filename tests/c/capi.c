@@ -882,6 +882,70 @@ static void test_crops(void) {
     free(square);
 }
 
+/* The model with another text where its file tells where it comes from. */
+static sn_network *fitted(const char *text) {
+    const char *key = "\"shufflenet.provenance\":\"";
+    unsigned char *file = (unsigned char *)allocate(file_size);
+    memcpy(file, file_bytes, file_size);
+    size_t at = 0;
+    while (at + 100 < file_size && memcmp(file + at, key, strlen(key)) != 0) at++;
+    memcpy(file + at, text, strlen(text));
+    sn_network *network = NULL;
+    OK(sn_network_open_memory(file, file_size, NULL, &network));
+    free(file);
+    return network;
+}
+
+/* Pictures and frames are fitted as the model's file says. */
+static void test_fits(void) {
+    static const struct {
+        const char *text;
+        sn_model_fit fit;
+    } fits[] = {{"\"shufflenet.fit\":\"crop\",\"other\":\"", SN_MODEL_FIT_CROP},
+                {"\"shufflenet.fit\":\"stretch\",\"x\":\"", SN_MODEL_FIT_STRETCH},
+                {"\"shufflenet.fit\":\"pad\",\"other\":\"", SN_MODEL_FIT_PAD}};
+    float logits[3][2][MAX_CLASSES];
+    for (int i = 0; i < 3; i++) {
+        sn_network *network = fitted(fits[i].text);
+        sn_network_info info;
+        INIT(info);
+        OK(sn_network_get_info(network, &info));
+        TRUE(info.fit == fits[i].fit && info.crop == model.crop && info.resize == model.resize);
+        sn_session *session = NULL;
+        OK(sn_session_create(network, NULL, &session));
+        OK(sn_network_free(&network));
+        /* Grey, and bright at the far ends: the same as pixels and as a camera's frame. */
+        unsigned char *pixels = (unsigned char *)allocate(3 * 100 * 300);
+        unsigned char *luma = (unsigned char *)allocate(100 * 300);
+        unsigned char *chroma = (unsigned char *)allocate(50 * 150);
+        memset(chroma, 128, 50 * 150);
+        for (size_t p = 0; p < 100 * 300; p++) {
+            luma[p] = p % 300 < 60 || p % 300 >= 240 ? 250 : (unsigned char)(p % 97);
+            memset(pixels + 3 * p, luma[p], 3);
+        }
+        sn_image image = image_of(pixels, 100, 300);
+        image.fit = SN_FIT_CROP;
+        OK(sn_session_run(session, &image, 1));
+        copy_logits(session, 0, logits[i][0]);
+        sn_yuv_image frame;
+        INIT(frame);
+        frame.width = 300;
+        frame.height = 100;
+        for (int p = 0; p < 3; p++) {
+            frame.planes[p].data = p == 0 ? luma : chroma;
+            frame.planes[p].size = p == 0 ? 100 * 300 : 50 * 150;
+        }
+        OK(sn_session_run_yuv(session, &frame, 1));
+        copy_logits(session, 0, logits[i][1]);
+        TRUE(same(logits[i][0], logits[i][1]));
+        for (int other = 0; other < i; other++) TRUE(!same(logits[i][0], logits[other][0]));
+        OK(sn_session_free(&session));
+        free(pixels);
+        free(luma);
+        free(chroma);
+    }
+}
+
 /* The conversion of the library's documentation. */
 static unsigned char limited(int value) {
     return (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
@@ -1580,6 +1644,7 @@ int main(int argc, char **argv) {
     test_wrong_runs();
     test_batches();
     test_crops();
+    test_fits();
     test_stored_frames(argv[2]);
     test_camera();
     test_results();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use shufflenet::image::{
     PixelFormat, Pixels, Plane, Preprocessor, Rotation, Yuv420, YuvMatrix, YuvRange,
 };
-use shufflenet::model::Preprocessing;
+use shufflenet::model::{Fit, Preprocessing};
 
 const MATRICES: [YuvMatrix; 2] = [YuvMatrix::Bt601, YuvMatrix::Bt709];
 const RANGES: [YuvRange; 2] = [YuvRange::Full, YuvRange::Limited];
@@ -341,6 +341,14 @@ fn frames_of_a_phone_are_their_rgb() {
     // So flat that columns are resized first when upright, and rows when turned.
     frames_are_their_rgb((40, 1001), &transform(30, 64), 5, 3);
     frames_are_their_rgb((1001, 40), &transform(30, 64), 5, 4);
+    // However it is fitted, and with a border.
+    for fit in Fit::ALL {
+        for (resize, crop) in [(224, 224), (64, 81), (81, 64)] {
+            let transform = Preprocessing { fit, ..transform(resize, crop) };
+            frames_are_their_rgb((320, 181), &transform, 3, 5);
+            frames_are_their_rgb((99, 202), &transform, 0, 6);
+        }
+    }
 }
 
 proptest! {
@@ -349,12 +357,14 @@ proptest! {
     #[test]
     fn frames_are_their_rgb_at_any_size(
         size in (1..130usize, 1..130usize),
+        fit in prop::sample::select(&Fit::ALL[..]),
         resize in 1..70usize,
         crop in 1..70usize,
         padding in 0..40usize,
         seed: u64,
     ) {
-        frames_are_their_rgb(size, &transform(resize, crop), padding, seed);
+        let transform = Preprocessing { fit, ..transform(resize, crop) };
+        frames_are_their_rgb(size, &transform, padding, seed);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::common::message;
 use proptest::prelude::*;
 use shufflenet::image::{Normalization, PixelFormat, Pixels, Preprocessor, Resizer};
-use shufflenet::model::Preprocessing;
+use shufflenet::model::{Fit, Preprocessing};
 
 /// Those that have colours.
 const FORMATS: [PixelFormat; 4] =
@@ -107,6 +107,62 @@ fn crops_are_torchvisions_to_the_bit() {
 }
 
 #[test]
+fn fits_are_pillows_to_the_bit() {
+    let mut fits = [0; 3];
+    for case in include_str!("../data/image/fits.txt").lines() {
+        let fields: Vec<&str> = case.split(' ').collect();
+        let [kind, seed, width, height, fit, resize, crop, hash] = fields[..] else {
+            panic!("{case}")
+        };
+        let [seed, width, height, resize, crop] =
+            [seed, width, height, resize, crop].map(|n| n.parse::<usize>().unwrap());
+        let fit = Fit::ALL.into_iter().find(|it| it.name() == fit).unwrap();
+        fits[fit as usize] += 1;
+        let rgb = picture(kind, seed, width, height);
+        let preprocessing = Preprocessing { fit, ..transform(resize, crop) };
+        let mut preprocessor = Preprocessor::new(&preprocessing, width, height).unwrap();
+        let mut out = vec![99; crop * crop * 3];
+        for (format, padding) in FORMATS.into_iter().zip([0, 7, 1, 64]) {
+            let bytes = encode(&rgb, width, format, padding);
+            preprocessor.run(&view(&bytes, width, height, format, padding), &mut out).unwrap();
+            assert_eq!(fnv1a64(&out), u64::from_str_radix(hash, 16).unwrap(), "{case}, {format:?}");
+        }
+    }
+    assert!(fits.iter().all(|&cases| cases > 20), "{fits:?}");
+}
+
+#[test]
+fn padding_has_the_means_colour() {
+    let preprocessing = Preprocessing {
+        fit: Fit::Pad,
+        // Halves go to the even number, as in Python; what is no colour is cut off.
+        mean: [0.5, 0.3, 2.0],
+        ..transform(2, 4)
+    };
+    let mut out = [0; 48];
+    let mut preprocessor = Preprocessor::new(&preprocessing, 2, 1).unwrap();
+    preprocessor.run(&view(&[9; 6], 2, 1, PixelFormat::Rgb, 0), &mut out).unwrap();
+    for (i, pixel) in out.as_chunks::<3>().0.iter().enumerate() {
+        let inside = i / 4 == 1 && (1..3).contains(&(i % 4));
+        assert_eq!(*pixel, if inside { [9; 3] } else { [128, 76, 255] }, "{i}");
+    }
+}
+
+#[test]
+fn another_crop_keeps_the_proportion() {
+    let resize = |preprocessing: Preprocessing, crop| {
+        let other = preprocessing.with_crop(crop);
+        assert_eq!(Preprocessing { resize: other.resize, crop, ..preprocessing }, other);
+        other.resize
+    };
+    let imagenet = Preprocessing::imagenet(256);
+    assert_eq!([224, 448, 32, 1].map(|crop| resize(imagenet, crop)), [256, 512, 37, 1]);
+    assert_eq!(resize(Preprocessing::imagenet(232), 112), 116);
+    assert_eq!(resize(transform(0, 0), 7), 1);
+    assert_eq!(resize(transform(usize::MAX, 1), usize::MAX), usize::MAX);
+}
+
+#[test]
 fn floats_are_torchvisions_to_the_bit() {
     let stored = include_bytes!("../data/image/normalization.f32");
     let sets = [
@@ -183,6 +239,15 @@ fn wrong_sizes_are_errors() {
     new(usize::MAX, 224, 9, 10);
     new(256, usize::MAX, 9, 9);
     new(usize::MAX, usize::MAX, 1, usize::MAX);
+    for fit in [Fit::Stretch, Fit::Pad] {
+        let new = |resize, width, height| {
+            Preprocessor::new(&Preprocessing { fit, ..transform(resize, 224) }, width, height)
+        };
+        message(new(256, 0, 9));
+        message(new(usize::MAX, 9, 10));
+        message(new(usize::MAX, usize::MAX, 1));
+        new(256, 1 << 20, 1).unwrap();
+    }
     let many = 1 << 20;
     new(many * 64, many * 64, many, many);
 

@@ -1,11 +1,12 @@
 //! What a file says about its model: labels, preprocessing, the order of colours, and provenance.
 
+use crate::common::message;
 use crate::support;
 use std::collections::HashMap;
 
 use safetensors::{SafeTensors, serialize};
 use shufflenet::image::{PixelFormat, Pixels};
-use shufflenet::model::{Model, Preprocessing};
+use shufflenet::model::{Fit, Model, Preprocessing};
 use shufflenet::weights::{self, StateDict};
 use shufflenet::{Error, Input, Network, Session, SessionOptions};
 
@@ -22,11 +23,12 @@ fn load(metadata: &[(&str, &str)]) -> Result<Model, Error> {
     weights::from_bytes(&with(metadata))
 }
 
-const ALL: [(&str, &str); 8] = [
+const ALL: [(&str, &str); 9] = [
+    ("shufflenet.fit", "pad"),
     ("shufflenet.labels", r#" ["T-shirt/top", "", "\"Größe\"\n\u0041"] "#),
     ("shufflenet.resize", "40"),
     ("shufflenet.crop", "32"),
-    ("shufflenet.mean", "[0.1, -2e-1,0]"),
+    ("shufflenet.mean", "[0.1, 2e-1,0]"),
     ("shufflenet.std", " [1, 0.25,\n1E+1]"),
     ("shufflenet.channels", "rgb"),
     ("shufflenet.provenance", "Made for a test."),
@@ -38,8 +40,13 @@ fn a_file_describes_its_model() {
     let model = load(&ALL).unwrap();
     let labels: Vec<&str> = model.labels().iter().map(|label| &**label).collect();
     assert_eq!(labels, ["T-shirt/top", "", "\"Größe\"\nA"]);
-    let expected =
-        Preprocessing { resize: 40, crop: 32, mean: [0.1, -0.2, 0.0], std: [1.0, 0.25, 10.0] };
+    let expected = Preprocessing {
+        fit: Fit::Pad,
+        resize: 40,
+        crop: 32,
+        mean: [0.1, 0.2, 0.0],
+        std: [1.0, 0.25, 10.0],
+    };
     assert_eq!(model.preprocessing(), &expected);
     assert_eq!(model.provenance(), Some("Made for a test."));
 
@@ -56,16 +63,77 @@ fn what_is_not_said_is_torchvisions() {
     let default = Preprocessing::imagenet(256);
     assert_eq!(bare.preprocessing(), &default);
     assert_eq!((bare.labels().len(), bare.provenance()), (0, None));
-    assert_eq!(load(&[("shufflenet.new", "["), ("labels", "[]")]).unwrap(), bare);
+    // Others' keys are their own business.
+    assert_eq!(
+        load(&[("labels", "[]"), ("shufflenet", "["), ("shufflenets.fit", "")]).unwrap(),
+        bare
+    );
 
     let one = |key: &str| {
         let found = ALL.into_iter().find(|entry| entry.0 == key).unwrap();
         *load(&[found]).unwrap().preprocessing()
     };
     assert_eq!(one("shufflenet.resize"), Preprocessing { resize: 40, ..default });
-    assert_eq!(one("shufflenet.crop"), Preprocessing { crop: 32, ..default });
-    assert_eq!(one("shufflenet.mean"), Preprocessing { mean: [0.1, -0.2, 0.0], ..default });
+    assert_eq!(one("shufflenet.mean"), Preprocessing { mean: [0.1, 0.2, 0.0], ..default });
     assert_eq!(one("shufflenet.std"), Preprocessing { std: [1.0, 0.25, 10.0], ..default });
+}
+
+#[test]
+fn the_resize_follows_fit_and_crop() {
+    let sizes = |metadata: &[(&str, &str)]| {
+        let Preprocessing { fit, resize, crop, .. } = *load(metadata).unwrap().preprocessing();
+        (fit, resize, crop)
+    };
+    let (fit, resize, crop) = ("shufflenet.fit", "shufflenet.resize", "shufflenet.crop");
+    assert_eq!(sizes(&[(crop, "448")]), (Fit::Crop, 512, 448));
+    assert_eq!(sizes(&[(crop, "2048")]), (Fit::Crop, 2341, 2048));
+    assert_eq!(sizes(&[(fit, "crop"), (crop, "32")]), (Fit::Crop, 37, 32));
+    assert_eq!(sizes(&[(fit, "stretch")]), (Fit::Stretch, 224, 224));
+    assert_eq!(sizes(&[(fit, "pad"), (crop, "96")]), (Fit::Pad, 96, 96));
+    // Torchvision's Resize((256, 256)) and CenterCrop(224).
+    let both = [(fit, "stretch"), (resize, "256"), (crop, "224")];
+    assert_eq!(sizes(&both), (Fit::Stretch, 256, 224));
+    // As asked, with a border.
+    let border = [(resize, "100")];
+    assert_eq!(sizes(&border), (Fit::Crop, 100, 224));
+    assert!(load(&border).unwrap().preprocessing().has_black_border());
+    assert!(!load(&both).unwrap().preprocessing().has_black_border());
+    let padded = [(fit, "pad"), (resize, "100")];
+    assert!(!load(&padded).unwrap().preprocessing().has_black_border());
+}
+
+#[test]
+fn unknown_keys_are_errors_that_list_the_known() {
+    let known = "shufflenet.channels, shufflenet.crop, shufflenet.fit, shufflenet.labels, \
+                 shufflenet.mean, shufflenet.provenance, shufflenet.resize, shufflenet.std";
+    for key in ["shufflenet.lables", "shufflenet.new", "shufflenet.", "shufflenet.Mean"] {
+        let error = load(&[ALL[1], (key, "[0,0,0]")]).unwrap_err().to_string();
+        assert_eq!(error, format!("metadata `{key}` is unknown, expected one of {known}"));
+    }
+    let error = load(&[(&format!("shufflenet.{}", "é".repeat(100_000)), "")]).unwrap_err();
+    assert!(matches!(error, Error::MetadataKey { .. }));
+    let error = error.to_string();
+    assert!(error.contains("éé…` is unknown") && error.len() < 400, "{error}");
+}
+
+#[test]
+fn what_is_said_since_counts_as_the_files() {
+    let file = with(&ALL);
+    let mut state = StateDict::read(&file).unwrap();
+    for (key, text) in [("fit", "stretch"), ("resize", "50"), ("labels", r#"["x","y","z"]"#)] {
+        state.metadata_mut().insert(format!("shufflenet.{key}"), text.to_owned());
+    }
+    let model = state.to_model().unwrap();
+    let expected =
+        Preprocessing { fit: Fit::Stretch, resize: 50, ..*load(&ALL).unwrap().preprocessing() };
+    assert_eq!(model.preprocessing(), &expected);
+    assert_eq!(state.preprocessing().unwrap(), expected);
+    assert_eq!(&*model.labels()[2], "z");
+    let mut written = Vec::new();
+    state.write_safetensors(&mut written).unwrap();
+    assert_eq!(weights::from_bytes(&written).unwrap(), model);
+    state.metadata_mut().insert("shufflenet.std".to_owned(), "[]".to_owned());
+    assert_eq!(message(state.preprocessing()), message(state.to_model()));
 }
 
 #[test]
@@ -74,6 +142,9 @@ fn wrong_texts_are_errors_with_their_key() {
     let size = "a whole number from 1 to 2048";
     let three = "a JSON array of three numbers";
     let epsilon = "a number above 0 and up to 1";
+    let mean = "numbers from 0 to 1, of colours divided by 255";
+    let std = "numbers from 0.001 to 10, of colours divided by 255";
+    let fit = "`crop`, `stretch` or `pad`";
     let cases = [
         ("labels", r#"["a","b"]"#, "2 names", "3, one for each class"),
         ("labels", r#"["a","b","c","d"]"#, "4 names", "3, one for each class"),
@@ -101,10 +172,19 @@ fn wrong_texts_are_errors_with_their_key() {
         ("mean", "[0,0,1e]", "`[0,0,1e]`", three),
         ("mean", "[0,0,+1]", "`[0,0,+1]`", three),
         ("mean", "[0,0,\"1\"]", "`[0,0,\"1\"]`", three),
-        ("mean", "[0,0,1e39]", "inf", "a finite number"),
-        ("std", "[1,0,1]", "0", "a finite number other than 0"),
-        ("std", "[1,1,-1e999]", "-inf", "a finite number other than 0"),
-        ("mean", "[0,0,3e38]", "too large for its std", "a pair"),
+        ("mean", "[0,0,1e39]", "`[0,0,1e39]`", mean),
+        ("mean", "[123.675,116.28,103.53]", "`[123.675,116.28,103.53]`", mean),
+        ("mean", "[0.5,0.5,-0.1]", "`[0.5,0.5,-0.1]`", mean),
+        ("mean", "[1e9,0,0]", "`[1e9,0,0]`", mean),
+        ("std", "[1,0,1]", "`[1,0,1]`", std),
+        ("std", "[1,-1,1]", "`[1,-1,1]`", std),
+        ("std", "[58.395,57.12,57.375]", "`[58.395,57.12,57.375]`", std),
+        ("std", "[1,1,1e9]", "`[1,1,1e9]`", std),
+        ("std", "[1,1,1e-9]", "`[1,1,1e-9]`", std),
+        ("std", "[1,1,-1e999]", "`[1,1,-1e999]`", std),
+        ("fit", "", "``", fit),
+        ("fit", "Pad", "`Pad`", fit),
+        ("fit", "squash", "`squash`", fit),
         ("channels", "RGB", "`RGB`", "`rgb` or `bgr`"),
         ("channels", "grey", "`grey`", "`rgb` or `bgr`"),
         ("epsilon", "0", "`0`", epsilon),

@@ -27,10 +27,6 @@ pub struct Arguments {
     images: Vec<PathBuf>,
     #[command(flatten)]
     weights: Weights,
-    /// Class names: a line for each, or JSON [default: the model's own, or ImageNet's for 1000 classes, or
-    /// numbers]
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
     /// How many classes to print
     #[arg(long, value_name = "N", default_value = "5")]
     top: NonZeroUsize,
@@ -66,7 +62,7 @@ struct Class<'a> {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = arguments.weights.load()?;
-    let labels = Labels::new(arguments.labels.as_deref(), &network)?;
+    let labels = Labels::new(&network);
     let pictures = picture_files::list(&arguments.images);
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
     let work = |classifier: &mut Classifier, picture: &PictureFile| {

@@ -2,22 +2,20 @@
 
 use super::print;
 use crate::checkpoints;
+use crate::description::{self, Description};
 use crate::failure::{self, Failure};
-use crate::network::Settings;
 use crate::text::{grouped, printable};
-use shufflenet::Error;
-use shufflenet::weights::{self, StateDict};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use crate::{files, labels};
+use shufflenet::weights;
+use std::path::PathBuf;
 
 /// Write a model as safetensors, with torchvision's tensor names
 #[derive(clap::Args)]
 #[command(
-    after_help = "Types, values and metadata stay as they are. What only training needs is left out: counters \
-of batch norms, and in a training checkpoint all but the weights. What --set says is written into the metadata, \
-so that the file gives the same answers without it. OUT appears when it is complete; until \
-then a file of that name stays as it was."
+    after_help = "Types, values and metadata stay as they are; options are added to the metadata, so that OUT needs \
+none. A network of torchvision's with 1000 classes and no names gets ImageNet's. What only training needs is left \
+out: counters of batch norms, and in a training checkpoint all but the weights. OUT appears when it is complete; \
+until then a file of that name stays as it was."
 )]
 pub struct Arguments {
     /// A PyTorch checkpoint (.pth) or safetensors, or the name of a downloaded model
@@ -27,7 +25,7 @@ pub struct Arguments {
     #[arg(value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
-    settings: Settings,
+    description: Description,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -38,54 +36,27 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(failure::at(output, message));
     }
     let bytes = weights::read_file(input)?;
-    let settings = &arguments.settings;
-    let wrong =
-        |error| settings.explain(Error::File { path: input.into(), source: Box::new(error) });
-    let mut state = StateDict::read(&bytes).map_err(wrong)?;
-    settings.apply(&mut state);
+    let mut state = arguments.description.read(&bytes, input)?;
     // What no network can be made of is refused before anything is written.
-    let architecture = *state.to_model().map_err(wrong)?.architecture();
-    let size = replace(output, |file| {
-        state.write_safetensors(file).map_err(|error| io::Error::other(error.to_string()))
-    })
-    .map_err(|error| failure::at(output, error))?;
+    let model = state.to_model().map_err(|error| arguments.description.failure(error, input))?;
+    let architecture = *model.architecture();
+    let named = architecture.name() != "custom"
+        && labels::set_imagenet(&mut state).map_err(|error| failure::at(input, error))?;
+    let size = files::write_safetensors(&state, output)?;
+    description::note_border(model.preprocessing());
     let from = state.checkpoint_key().map(|key| format!(", from `{}`", printable(key)));
     print(&format!(
-        "{}: {}, {} classes, {} parameters, {} bytes{}\n",
+        "{}: {}, {} classes, {} parameters, {} bytes{}\n{}",
         printable(&output.to_string_lossy()),
         architecture.name(),
         grouped(architecture.classes),
         grouped(architecture.parameters()),
         grouped(size),
         from.unwrap_or_default(),
+        if named {
+            "The input names no classes: they get ImageNet's names; --labels gives others.\n"
+        } else {
+            ""
+        },
     ))
-}
-
-/// Writes a file beside `path` that takes its place once it is complete, and returns its size.
-fn replace(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<u64> {
-    // The file behind a link is replaced, not the link; and a device must stay one.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(io::Error::other("not a file"));
-    }
-    let Some(name) = path.file_name() else { return Err(io::Error::other("not a file name")) };
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-
-    let file = File::create_new(&temporary)?;
-    let complete = |file| {
-        let mut writer = BufWriter::new(file);
-        write(&mut writer)?;
-        writer.flush()?;
-        // On the disk before the name points to it.
-        writer.get_ref().sync_all()?;
-        let size = writer.get_ref().metadata()?.len();
-        fs::rename(&temporary, path)?;
-        Ok(size)
-    };
-    complete(file).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }

@@ -2,10 +2,13 @@
 
 use super::print;
 use crate::checkpoints::{self, Checkpoint};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::transfer::{Client, Fetched, Limits, Source, fetch};
+use crate::{files, labels};
 use indicatif::{ProgressBar, ProgressStyle};
+use shufflenet::weights::{self, StateDict};
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// Download a model that was trained on ImageNet, and print where it is
@@ -14,7 +17,8 @@ use std::time::Duration;
     after_help = "The models are torchvision's, of 5 to 30 MB. Other commands take their names in \
 place of a file; for a file of such a name, write ./x1.0.
 
-They are kept in the folder that the environment variable SHUFFLENET_CACHE names, or else in \
+A model is kept twice: as torchvision's checkpoint, and as safetensors with ImageNet's names of the classes, which \
+is what other commands read and whose place is printed. Both are in the folder that the environment variable SHUFFLENET_CACHE names, or else in \
 `shufflenet` in the user's cache folder. What an interrupted download has brought stays there, and \
 the next one goes on from it.
 
@@ -58,7 +62,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if fetched? == Fetched::AlreadyThere {
         let _ = writeln!(io::stderr(), "{checkpoint} is there already, with the right checksum");
     }
-    print(&format!("{}\n", path.display()))
+    // One from an earlier version has no other file beside it yet.
+    let described = checkpoint.described_path()?;
+    describe(&path, &described)?;
+    print(&format!("{}\n", described.display()))
+}
+
+/// Writes the checkpoint as safetensors, with its classes' names.
+fn describe(checkpoint: &Path, described: &Path) -> Result<(), Failure> {
+    let bytes = weights::read_file(checkpoint)?;
+    let state = StateDict::read(&bytes).and_then(|mut state| {
+        labels::set_imagenet(&mut state)?;
+        Ok(state)
+    });
+    let state = state.map_err(|error| failure::at(checkpoint, error))?;
+    files::write_safetensors(&state, described).map(drop)
 }
 
 /// A bar on a terminal.

@@ -65,6 +65,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct Transform {
+    fit: &'static str,
     resize: usize,
     crop: usize,
     mean: [f32; 3],
@@ -118,7 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// All that does not depend on the file.
 fn report(network: &Network, (height, width): (usize, usize), arena_bytes: usize) -> Report {
     let architecture = network.architecture();
-    let Preprocessing { resize, crop, mean, std } = *network.preprocessing();
+    let Preprocessing { fit, resize, crop, mean, std } = *network.preprocessing();
     let output_sizes = architecture.output_sizes(height, width);
     let layers = network.layers().iter().zip(output_sizes).map(|(layer, (h, w))| LayerReport {
         name: layer.name.clone(),
@@ -145,7 +146,7 @@ fn report(network: &Network, (height, width): (usize, usize), arena_bytes: usize
         variant: architecture.name(),
         classes: architecture.classes,
         features: architecture.feature_channels,
-        preprocessing: Transform { resize, crop, mean, std },
+        preprocessing: Transform { fit: fit.name(), resize, crop, mean, std },
         labels: network.labels().iter().map(|name| name.to_string()).collect(),
         provenance: network.provenance().map(str::to_owned),
         parameters: architecture.parameters(),
@@ -158,7 +159,17 @@ fn report(network: &Network, (height, width): (usize, usize), arena_bytes: usize
 }
 
 fn for_people(report: &Report) -> String {
-    let Transform { resize, crop, mean, std } = &report.preprocessing;
+    let Transform { fit, resize, crop, mean, std } = &report.preprocessing;
+    let sides = match *fit {
+        "stretch" => "both sides",
+        "pad" => "longer side",
+        _ => "shorter side",
+    };
+    let border = match *fit {
+        "pad" => ", in the mean's colour",
+        _ if resize < crop => ", in black",
+        _ => "",
+    };
     let line = |name: &str, value: String| [name.to_owned(), value];
     let mut summary = vec![
         line("variant", report.variant.to_owned()),
@@ -168,7 +179,8 @@ fn for_people(report: &Report) -> String {
         line("input", format!("{} pixels", sizes(&report.input_size))),
         line("MACs", grouped(report.macs)),
         line("arena", format!("{} bytes", grouped(report.arena_bytes))),
-        line("resize", format!("shorter side to {resize}, then the middle {crop}x{crop}")),
+        line("fit", fit.to_string()),
+        line("resize", format!("{sides} to {resize}, then the middle {crop}x{crop}{border}")),
         line("mean", join(mean, " ")),
         line("std", join(std, " ")),
     ];

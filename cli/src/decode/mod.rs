@@ -40,11 +40,31 @@ pub fn open(path: &Path) -> Result<Picture, String> {
 /// up, and of 16-bit samples the high byte is taken. But 16-bit grey without alpha saturates at 255, as
 /// it does there.
 fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(bytes),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::decode(bytes),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::decode(bytes),
-        _ => Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
+    match format(bytes) {
+        Some(Format::Jpeg) => jpeg::decode(bytes),
+        Some(Format::Png) => png::decode(bytes),
+        Some(Format::WebP) => webp::decode(bytes),
+        None => Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
+    }
+}
+
+/// What can be read.
+pub enum Format {
+    Jpeg,
+    Png,
+    WebP,
+}
+
+/// So many bytes at a file's beginning tell its format.
+pub const BEGINNING: u64 = 12;
+
+/// The format of a file that begins so, if it can be read.
+pub fn format(beginning: &[u8]) -> Option<Format> {
+    match beginning {
+        [0xFF, 0xD8, 0xFF, ..] => Some(Format::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Format::Png),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
+        _ => None,
     }
 }
 

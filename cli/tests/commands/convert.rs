@@ -61,7 +61,7 @@ fn metadata_is_kept() {
     let (model, out) = (tiny_model(&folder, 3), folder.join("out.safetensors"));
     describe(
         &model,
-        &[("labels", r#"["a", "b\n", "\u20ac"]"#), ("channels", "bgr"), ("other", "\"\\")],
+        &[("labels", r#"["a", "b\n", "\u20ac"]"#), ("channels", "bgr"), ("provenance", "\"\\")],
     );
     run(["convert", text(&model), text(&out)]).success();
     let metadata = |path: &Path| {

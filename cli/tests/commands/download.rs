@@ -1,5 +1,6 @@
 use crate::server::{Server, send, send_status, send_up_to};
 use crate::support::{Run, finish, folder, picture, program, text};
+use shufflenet::weights;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
@@ -9,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const X1_5: &str = "shufflenetv2_x1_5-3c479a10.pth";
+/// The same with the names of the classes.
+const DESCRIBED: &str = "shufflenetv2_x1_5-3c479a10.safetensors";
 
-/// A small model in place of x1.5, whose SHA-256 begins with the same eight digits: the last bits of its
-/// last values were tried until it did.
+/// A small model of 1000 classes in place of x1.5, whose SHA-256 begins with the same eight digits.
 fn stand_in() -> Vec<u8> {
     fs::read(picture("x1_5_stand_in.safetensors")).unwrap()
 }
@@ -48,11 +50,18 @@ fn a_downloaded_checkpoint_is_used_by_its_name() {
         send(&stand_in(), request, stream)
     });
     let mirror = format!("{}/models", server.url);
-    let path = cache.join(X1_5);
+    let path = cache.join(DESCRIBED);
     assert_eq!(download(&cache, "x1.5", &mirror).success(), format!("{}\n", path.display()));
-    assert!(fs::read(&path).unwrap() == stand_in());
+    assert!(fs::read(cache.join(X1_5)).unwrap() == stand_in());
+    // The names are in the file, for those who have no other way to know them.
+    let model = weights::load(&path).unwrap();
+    assert_eq!((model.labels().len(), &*model.labels()[285]), (1000, "Egyptian cat"));
+    assert_eq!(model.layers(), weights::from_bytes(&stand_in()).unwrap().layers());
 
+    // As an earlier version left it.
+    fs::remove_file(&path).unwrap();
     let again = download(&cache, "x1.5", &mirror);
+    assert_eq!(weights::load(&path).unwrap(), model);
     assert_eq!((again.code, again.stdout), (Some(0), format!("{}\n", path.display())));
     assert_eq!(again.stderr, "x1.5 is there already, with the right checksum\n");
     assert_eq!(server.asked(), [None]);
@@ -103,7 +112,7 @@ fn the_place_is_in_the_users_cache() {
     let mut program = with_cache(Path::new(""));
     program.env("XDG_CACHE_HOME", &folder);
     let said = finish(program.args(["download", "x1.5", "--mirror", &format!("{}//", server.url)]));
-    assert_eq!(said.success(), format!("{}/shufflenet/{X1_5}\n", folder.display()));
+    assert_eq!(said.success(), format!("{}/shufflenet/{DESCRIBED}\n", folder.display()));
 }
 
 #[test]

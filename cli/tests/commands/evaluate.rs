@@ -6,6 +6,8 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::fs;
+use std::fs::File;
+use std::io::BufReader;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -16,7 +18,12 @@ const EXAMPLES: [(&str, u8); 6] =
 /// The pixels of the examples, 28x28 each.
 fn pixels() -> Vec<u8> {
     let grey = |(name, _): (&str, u8)| {
-        image::open(example(&format!("{name}.png"))).unwrap().into_luma8().into_raw()
+        let file = BufReader::new(File::open(example(&format!("{name}.png"))).unwrap());
+        let mut png = png::Decoder::new(file).read_info().unwrap();
+        let mut pixels = vec![0; 28 * 28];
+        let frame = png.next_frame(&mut pixels).unwrap();
+        assert_eq!((frame.color_type, frame.buffer_size()), (png::ColorType::Grayscale, 28 * 28));
+        pixels
     };
     EXAMPLES.into_iter().flat_map(grey).collect()
 }

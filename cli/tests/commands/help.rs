@@ -3,29 +3,10 @@ use crate::support::run;
 #[test]
 fn help_names_every_argument() {
     let commands: [(&str, &[&str]); 8] = [
-        (
-            "classify",
-            &[
-                "<IMAGE>...",
-                "--weights <",
-                "--set <",
-                "--labels <",
-                "--top <",
-                "--json",
-                "--threads <",
-            ],
-        ),
+        ("classify", &["<IMAGE>...", "--weights <", "--set <", "--top <", "--json", "--threads <"]),
         (
             "evaluate",
-            &[
-                "<DIR_OR_IDX>",
-                "--weights <",
-                "--set <",
-                "--labels <",
-                "--class-order <",
-                "--json",
-                "--threads <",
-            ],
+            &["<DIR_OR_IDX>", "--weights <", "--set <", "--class-order <", "--json", "--threads <"],
         ),
         ("info", &["--json", "SHUFFLENET_CPU"]),
         ("inspect", &["[FILE]", "--set <", "--size <", "--json"]),
@@ -63,6 +44,13 @@ fn help_names_every_argument() {
             &["x0.5, x1.0, x1.5, x2.0", "--mirror <", "SHUFFLENET_CACHE", "SSL_CERT_FILE"],
         ),
     ];
+    let described = ["--fit <", "--resize <", "--crop <", "--mean <", "--std <", "--labels <"];
+    for command in ["classify", "evaluate", "convert"] {
+        let help = run([command, "--help"]).success();
+        for option in described {
+            assert!(help.contains(option), "{option} in {help}");
+        }
+    }
     let all = run(["--help"]).success();
     for (command, arguments) in commands {
         assert!(all.contains(&format!("\n  {command} ")), "{command} in {all}");

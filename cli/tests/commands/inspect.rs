@@ -24,8 +24,7 @@ fn numbers_of_half_width() {
     assert_eq!((&report["classes"], &report["features"]), (&1000.into(), &1024.into()));
     assert_eq!(report["parameters"], 1_366_792); // torchvision's count
     assert_eq!(report["input_size"], Value::from([224, 224].to_vec()));
-    let transform =
-        r#"{"resize":256,"crop":224,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}"#;
+    let transform = r#"{"fit":"crop","resize":256,"crop":224,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}"#;
     assert_eq!(report["preprocessing"], serde_json::from_str::<Value>(transform).unwrap());
     assert!(report["arena_bytes"].as_u64().unwrap() >= 28 * 28 * 48 * 4);
 
@@ -95,7 +94,8 @@ fn what_a_file_says_of_its_model_is_shown() {
     for start in [
         "labels      T-shirt/top, Trouser, ",
         "provenance  shufflenet_v2_x0_5 ",
-        "resize      shorter side to 96,",
+        "fit         crop",
+        "resize      shorter side to 96, then the middle 96x96",
     ] {
         assert!(shown.lines().any(|line| line.starts_with(start)), "{start} in {shown}");
     }

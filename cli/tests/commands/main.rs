@@ -4,6 +4,7 @@ mod bench;
 mod class_folders;
 mod classify;
 mod convert;
+mod description;
 mod download;
 mod download_tls;
 mod evaluate;

@@ -33,10 +33,6 @@ pub struct Arguments {
     pictures: PathBuf,
     #[command(flatten)]
     weights: Weights,
-    /// Class names: a line for each, or JSON [default: the model's own, or ImageNet's for 1000 classes, or
-    /// numbers]
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
     /// Which class a folder is that is not named as one [default: number if the classes have names, else
     /// text]
     #[arg(long, value_name = "ORDER")]
@@ -51,7 +47,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let network = arguments.weights.load()?;
-    let labels = Labels::new(arguments.labels.as_deref(), &network)?;
+    let labels = Labels::new(&network);
     let dataset = Dataset::open(&arguments.pictures, &labels, arguments.class_order)?;
     let pictures = &dataset.pictures;
     let classifiers = Classifier::several(&network, arguments.threads, pictures.len())?;
