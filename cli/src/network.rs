@@ -105,5 +105,5 @@ pub fn read<T>(
 /// The model of such a state dict, made ready for this CPU.
 pub fn load(path: Option<&Path>, settings: &Settings) -> Result<Network, Failure> {
     let cpu = cpu()?;
-    Ok(Network::for_cpu(read(path, settings, StateDict::to_model)?, cpu))
+    Ok(Network::for_cpu(read(path, settings, |state| state.to_model())?, cpu))
 }
