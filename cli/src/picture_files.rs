@@ -1,9 +1,8 @@
 //! Which pictures the user means: files, and all that folders hold.
 
-use crate::decode::{self, Picture};
+use crate::decode::{self, Format, Picture};
 use crate::failure;
 use crate::files;
-use image::ImageFormat;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -144,20 +143,33 @@ impl Kind {
             Some(ending) if COPIES.iter().any(|end| ending.ends_with(end)) => return Kind::Other,
             _ => {}
         }
-        match (content(path), ending) {
-            (Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP), _) => Kind::Read,
-            (_, Some(ending)) if NOT_READ.contains(&ending.as_str()) => {
+        let first = first_bytes(path).unwrap_or_default();
+        match ending {
+            _ if Format::of(&first).is_some() => Kind::Read,
+            Some(ending) if NOT_READ.contains(&ending.as_str()) => {
                 Kind::NotRead(format!(".{ending}"))
             }
-            (Some(_), None) => Kind::NotRead("without an ending".to_owned()),
+            None if begins_as_picture(&first) => Kind::NotRead("without an ending".to_owned()),
             _ => Kind::Other,
         }
     }
 }
 
-/// What a file's first bytes say it is.
-fn content(path: &Path) -> Option<ImageFormat> {
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
     let mut first = Vec::new();
-    files::open(path).ok()?.take(16).read_to_end(&mut first).ok()?;
-    image::guess_format(&first).ok()
+    files::open(path).ok()?.take(12).read_to_end(&mut first).ok()?;
+    Some(first)
+}
+
+/// Whether a file is a GIF, TIFF, BMP, HEIC or AVIF.
+fn begins_as_picture(first: &[u8]) -> bool {
+    matches!(
+        first,
+        [b'G', b'I', b'F', b'8', ..]
+            | [b'I', b'I', b'*', 0, ..]
+            | [b'M', b'M', 0, b'*', ..]
+            | [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..]
+            | [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f']
+            | [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', b'i', _]
+    )
 }
