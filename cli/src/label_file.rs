@@ -67,7 +67,7 @@ fn in_order(mut numbered: Vec<(u64, String)>) -> Result<Vec<String>, String> {
 fn of_lines(text: &str) -> Result<Vec<String>, String> {
     // Python's dictionary.
     let inside = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-    let lines: Vec<&str> = inside.unwrap_or(text).trim().lines().map(str::trim).collect();
+    let lines: Vec<&str> = inside.map_or(text, str::trim).lines().map(str::trim).collect();
     if let Some(blank) = lines.iter().position(|line| line.is_empty()) {
         return Err(format!("line {} is blank, expected a name", blank + 1));
     }

@@ -1,6 +1,6 @@
 //! Which pictures the user means: files, and all that folders hold.
 
-use crate::decode::{self, Picture};
+use crate::decode::{self, Format, Picture};
 use crate::failure;
 use crate::files;
 use std::collections::BTreeMap;
@@ -18,9 +18,6 @@ const NOT_READ: [&str; 27] = [
     "j2k", "jp2", "jxl", "nef", "pbm", "pgm", "pnm", "ppm", "psd", "qoi", "svg", "tga", "tif",
     "tiff",
 ];
-
-/// What other pictures begin with: GIF, BMP, TIFF.
-const BEGINNINGS: [&[u8]; 4] = [b"GIF8", b"BM", b"II*\0", b"MM\0*"];
 
 /// What ends the endings of copies that programs leave beside a picture, such as `a.jpg_original`.
 const COPIES: [&str; 3] = ["~", "_original", "bak"];
@@ -146,22 +143,33 @@ impl Kind {
             Some(ending) if COPIES.iter().any(|end| ending.ends_with(end)) => return Kind::Other,
             _ => {}
         }
-        let beginning = beginning(path).unwrap_or_default();
-        let other = BEGINNINGS.iter().any(|other| beginning.starts_with(other));
+        let first = first_bytes(path).unwrap_or_default();
         match ending {
-            _ if decode::format(&beginning).is_some() => Kind::Read,
+            _ if Format::of(&first).is_some() => Kind::Read,
             Some(ending) if NOT_READ.contains(&ending.as_str()) => {
                 Kind::NotRead(format!(".{ending}"))
             }
-            None if other => Kind::NotRead("without an ending".to_owned()),
+            None if begins_as_picture(&first) => Kind::NotRead("without an ending".to_owned()),
             _ => Kind::Other,
         }
     }
 }
 
-/// A file's first bytes.
-fn beginning(path: &Path) -> Option<Vec<u8>> {
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
     let mut first = Vec::new();
-    files::open(path).ok()?.take(decode::BEGINNING).read_to_end(&mut first).ok()?;
+    files::open(path).ok()?.take(12).read_to_end(&mut first).ok()?;
     Some(first)
+}
+
+/// Whether a file is a GIF, TIFF, BMP, HEIC or AVIF.
+fn begins_as_picture(first: &[u8]) -> bool {
+    matches!(
+        first,
+        [b'G', b'I', b'F', b'8', ..]
+            | [b'I', b'I', b'*', 0, ..]
+            | [b'M', b'M', 0, b'*', ..]
+            | [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..]
+            | [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f']
+            | [_, _, _, _, b'f', b't', b'y', b'p', b'h', b'e', b'i', _]
+    )
 }

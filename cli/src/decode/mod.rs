@@ -35,36 +35,34 @@ pub fn open(path: &Path) -> Result<Picture, String> {
     quiet::catch_panic(|| decode(&bytes)).unwrap_or_else(|| Err("its decoder failed".to_owned()))
 }
 
-/// Decodes a JPEG, PNG or WebP file, recognised by its content, to what Pillow's `convert("RGB")` gives
-/// after `ImageOps.exif_transpose`: alpha is dropped and the colour under it stays, palettes are looked
-/// up, and of 16-bit samples the high byte is taken. But 16-bit grey without alpha saturates at 255, as
-/// it does there.
-fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    match format(bytes) {
-        Some(Format::Jpeg) => jpeg::decode(bytes),
-        Some(Format::Png) => png::decode(bytes),
-        Some(Format::WebP) => webp::decode(bytes),
-        None => Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
-    }
-}
-
-/// What can be read.
 pub enum Format {
     Jpeg,
     Png,
     WebP,
 }
 
-/// So many bytes at a file's beginning tell its format.
-pub const BEGINNING: u64 = 12;
+impl Format {
+    /// What a file is, by its first bytes (12 will do).
+    pub fn of(bytes: &[u8]) -> Option<Format> {
+        match bytes {
+            [0xFF, 0xD8, 0xFF, ..] => Some(Format::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Format::Png),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
+            _ => None,
+        }
+    }
+}
 
-/// The format of a file that begins so, if it can be read.
-pub fn format(beginning: &[u8]) -> Option<Format> {
-    match beginning {
-        [0xFF, 0xD8, 0xFF, ..] => Some(Format::Jpeg),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Format::Png),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
-        _ => None,
+/// Decodes a JPEG, PNG or WebP file, recognised by its content, to what Pillow's `convert("RGB")` gives
+/// after `ImageOps.exif_transpose`: alpha is dropped and the colour under it stays, palettes are looked
+/// up, and of 16-bit samples the high byte is taken. But 16-bit grey without alpha saturates at 255, as
+/// it does there.
+fn decode(bytes: &[u8]) -> Result<Picture, String> {
+    match Format::of(bytes) {
+        Some(Format::Jpeg) => jpeg::decode(bytes),
+        Some(Format::Png) => png::decode(bytes),
+        Some(Format::WebP) => webp::decode(bytes),
+        None => Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
     }
 }
 

@@ -148,7 +148,7 @@ fn pictures_are_found_by_content_and_others_counted() {
         ("data.json", b"[]"),
         ("Thumbs.db", b"\xD0\xCF\x11\xE0"),
         (".DS_Store", b"\0\0\0\x01Bud1"),
-        ("README", b"Pictures of two kinds"),
+        ("README", b"BM: pictures of two kinds"),
         ("empty", b""),
         ("a.bmp", b"BM"),
         ("b.BMP", b"BM"),

@@ -6,9 +6,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::fs;
-use std::fs::File;
-use std::io::BufReader;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 /// Pictures of the embedded model's classes.
@@ -18,12 +16,11 @@ const EXAMPLES: [(&str, u8); 6] =
 /// The pixels of the examples, 28x28 each.
 fn pixels() -> Vec<u8> {
     let grey = |(name, _): (&str, u8)| {
-        let file = BufReader::new(File::open(example(&format!("{name}.png"))).unwrap());
-        let mut png = png::Decoder::new(file).read_info().unwrap();
-        let mut pixels = vec![0; 28 * 28];
-        let frame = png.next_frame(&mut pixels).unwrap();
-        assert_eq!((frame.color_type, frame.buffer_size()), (png::ColorType::Grayscale, 28 * 28));
-        pixels
+        let file = BufReader::new(fs::File::open(example(&format!("{name}.png"))).unwrap());
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut grey = vec![0; 28 * 28];
+        assert_eq!(reader.next_frame(&mut grey).unwrap().buffer_size(), grey.len());
+        grey
     };
     EXAMPLES.into_iter().flat_map(grey).collect()
 }
