@@ -5,8 +5,8 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 /// Pictures of the embedded model's classes.
@@ -16,7 +16,11 @@ const EXAMPLES: [(&str, u8); 6] =
 /// The pixels of the examples, 28x28 each.
 fn pixels() -> Vec<u8> {
     let grey = |(name, _): (&str, u8)| {
-        image::open(example(&format!("{name}.png"))).unwrap().into_luma8().into_raw()
+        let file = File::open(example(&format!("{name}.png"))).unwrap();
+        let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; 28 * 28];
+        reader.next_frame(&mut pixels).unwrap();
+        pixels
     };
     EXAMPLES.into_iter().flat_map(grey).collect()
 }
