@@ -1,19 +1,20 @@
 use super::*;
 
 fn file(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Decodes the pictures that a list names, and gives for each how far it is from Pillow's pixels, at most
 /// and on average.
-fn compare(list: &str, folder: &str, mut check: impl FnMut(&str, u8, f64)) {
+fn compare(list: &str, mut check: impl FnMut(&str, u8, f64)) {
+    let folder = list.split_once('/').unwrap().0;
     let expected = file(&format!("{list}.u8"));
     let mut expected = &expected[..];
     for line in String::from_utf8(file(&format!("{list}.txt"))).unwrap().lines() {
         let fields: Vec<&str> = line.split(' ').collect();
         let size = [1, 2].map(|i| fields[i].parse::<usize>().unwrap());
-        let bytes = file(&format!("{folder}{}", fields[0]));
+        let bytes = file(&format!("{folder}/{}", fields[0]));
         let picture = decode(&bytes).unwrap_or_else(|e| panic!("{line}: {e}"));
         assert_eq!([picture.width, picture.height], size, "{line}");
         let (values, rest) = expected.split_at(size[0] * size[1] * 3);
@@ -28,7 +29,7 @@ fn compare(list: &str, folder: &str, mut check: impl FnMut(&str, u8, f64)) {
 
 #[test]
 fn pictures_are_pillows() {
-    compare("pictures", "", |name, worst, mean| {
+    compare("data/pictures", |name, worst, mean| {
         // JPEG leaves the rounding of its transforms to the decoder.
         let tolerance = match name {
             "grey.jpg" | "cmyk.jpg" => 1,
@@ -41,7 +42,7 @@ fn pictures_are_pillows() {
 
 #[test]
 fn rare_kinds_of_jpegs_are_pillows() {
-    compare("jpegs", "jpegs/", |name, worst, mean| {
+    compare("jpegs/jpegs", |name, worst, mean| {
         assert!(worst <= 4 && mean <= 0.5, "{name}: {worst} off, {mean} on average");
     });
 }
@@ -65,13 +66,13 @@ fn jpegs_that_would_come_out_wrong_are_refused() {
     is(&file("jpegs/alone_2x1_of_4x1.jpg"), fault);
     is(&file("jpegs/last_scans_missing.jpg"), "its last scans are missing");
 
-    let frame = find(&file("420.jpg"), &[0xFF, 0xC0]);
-    is(&changed("420.jpg", frame + 1, &[0xC3]), "it is lossless");
-    is(&changed("420.jpg", frame + 1, &[0xC5]), "it is hierarchical");
-    is(&changed("420.jpg", frame + 4, &[12]), "its samples have 12 bits, not 8");
-    is(&changed("420.jpg", frame + 5, &[0, 0]), "its height is told after the first scan");
+    let frame = find(&file("data/420.jpg"), &[0xFF, 0xC0]);
+    is(&changed("data/420.jpg", frame + 1, &[0xC3]), "it is lossless");
+    is(&changed("data/420.jpg", frame + 1, &[0xC5]), "it is hierarchical");
+    is(&changed("data/420.jpg", frame + 4, &[12]), "its samples have 12 bits, not 8");
+    is(&changed("data/420.jpg", frame + 5, &[0, 0]), "its height is told after the first scan");
     // Two components, of a shorter segment.
-    let mut two = changed("420.jpg", frame + 2, &[0, 14]);
+    let mut two = changed("data/420.jpg", frame + 2, &[0, 14]);
     two[frame + 9] = 2;
     two.drain(frame + 16..frame + 19);
     is(&two, "it has 2 components, not 1, 3 or 4");
@@ -82,7 +83,7 @@ fn jpegs_that_would_come_out_wrong_are_refused() {
     twice[second_scan + 5] = twice[first_scan + 5];
     is(&twice, "a component comes in two scans");
 
-    let mut tables = file("progressive.jpg");
+    let mut tables = file("data/progressive.jpg");
     let table = find(&tables, &[0xFF, 0xDB]);
     let table = tables[table..table + 69].to_vec();
     let first_scan = find(&tables, &[0xFF, 0xDA]);
@@ -93,7 +94,7 @@ fn jpegs_that_would_come_out_wrong_are_refused() {
 
 #[test]
 fn more_scans_than_any_program_writes_are_refused() {
-    let mut jpeg = file("progressive.jpg");
+    let mut jpeg = file("data/progressive.jpg");
     let last = jpeg.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).unwrap();
     let end = jpeg.len() - 2;
     let scan = jpeg[last..end].repeat(500);
@@ -103,7 +104,9 @@ fn more_scans_than_any_program_writes_are_refused() {
 
 #[test]
 fn a_scan_that_ends_too_early_is_an_error() {
-    for (name, after) in [("420.jpg", 0xD9), ("grey.jpg", 0xD9), ("jpegs/scans_420.jpg", 0xC4)] {
+    for (name, after) in
+        [("data/420.jpg", 0xD9), ("data/grey.jpg", 0xD9), ("jpegs/scans_420.jpg", 0xC4)]
+    {
         let mut bytes = file(name);
         let start = find(&bytes, &[0xFF, 0xDA]) + 2;
         let end = start + find(&bytes[start..], &[0xFF, after]);
@@ -139,16 +142,16 @@ fn huge_sizes_are_refused_before_memory_is_taken() {
         error(&png)
     };
     assert_eq!(
-        resized("rgb8.png", MAX_SIDE + 1, 1),
+        resized("data/rgb8.png", MAX_SIDE + 1, 1),
         "32769 pixels wide and 1 high: each may be 32768 at most"
     );
     assert_eq!(
-        resized("rgb8.png", 1, MAX_SIDE + 1),
+        resized("data/rgb8.png", 1, MAX_SIDE + 1),
         "1 pixels wide and 32769 high: each may be 32768 at most"
     );
     // Too much as the file stores it, and too much as RGB.
     assert_eq!(
-        resized("rgba16.png", 10_000, 10_000),
+        resized("data/rgba16.png", 10_000, 10_000),
         "10000 pixels wide and 10000 high, 8 bytes a pixel as stored and 3 as RGB: 763 MiB, more than \
          512 MiB"
     );
@@ -158,16 +161,16 @@ fn huge_sizes_are_refused_before_memory_is_taken() {
              more than 512 MiB"
         )
     };
-    assert_eq!(resized("grey8.png", 16_384, 16_384), too_large(16_384, 1));
+    assert_eq!(resized("data/grey8.png", 16_384, 16_384), too_large(16_384, 1));
 
     // Height and width follow the frame marker, its length and the sample size.
-    let frame = find(&file("grey.jpg"), &[0xFF, 0xC0]);
-    let jpeg = changed("grey.jpg", frame + 5, &[0x40, 0, 0x40, 0]);
+    let frame = find(&file("data/grey.jpg"), &[0xFF, 0xC0]);
+    let jpeg = changed("data/grey.jpg", frame + 5, &[0x40, 0, 0x40, 0]);
     assert_eq!(error(&jpeg), too_large(16_384, 1));
 
     // A lossless WebP's width and height, each less one, are 14 bits each after its signature byte.
-    let signature = find(&file("lossless.webp"), b"VP8L") + 8;
-    let webp = changed("lossless.webp", signature + 1, &[0xFE, 0xBF, 0xFF, 0x0F]);
+    let signature = find(&file("data/lossless.webp"), b"VP8L") + 8;
+    let webp = changed("data/lossless.webp", signature + 1, &[0xFE, 0xBF, 0xFF, 0x0F]);
     assert_eq!(error(&webp), too_large(16_383, 3));
 }
 
@@ -184,7 +187,7 @@ fn damage_gives_an_error_or_a_picture() {
     let names =
         ["420.jpg", "progressive.jpg", "orientation6.png", "lossless.webp", "lossy_alpha.webp"];
     for name in names {
-        let whole = file(name);
+        let whole = file(&format!("data/{name}"));
         // Cut before the last pixels, whatever follows them.
         for length in 0..whole.len() {
             let result = decode(&whole[..length]);

@@ -2,9 +2,9 @@
 """Small JPEGs of the kinds that decoders get wrong, and the RGB that Pillow reads from them.
 
 Files:
-    jpegs/*.jpg     the pictures
-    jpegs.txt       a line per picture that is read: NAME WIDTH HEIGHT
-    jpegs.u8        Image.open(NAME).convert("RGB"), row by row, one picture after the other
+    *.jpg        the pictures
+    jpegs.txt    a line per picture that is read: NAME WIDTH HEIGHT
+    jpegs.u8     Image.open(NAME).convert("RGB"), row by row, one picture after the other
 
 Needs: pillow >= 13, numpy, and libjpeg-turbo's cjpeg and jpegtran 2.1.   Usage: make_jpegs.py OUT_DIR
 """
@@ -18,13 +18,12 @@ import numpy as np
 from PIL import Image
 
 out = pathlib.Path(sys.argv[1])
-(out / "jpegs").mkdir(exist_ok=True)
 names = []
 
 
 def save(name, data):
     names.append(f"{name}.jpg")
-    (out / "jpegs" / names[-1]).write_bytes(data)
+    (out / names[-1]).write_bytes(data)
 
 
 # Slow changes of colour, and an edge.
@@ -113,7 +112,7 @@ save("filler", filler + b"\xff\xd8\xff and more")
 
 lines, expected = [], []
 for name in names:
-    image = Image.open(out / "jpegs" / name).convert("RGB")
+    image = Image.open(out / name).convert("RGB")
     lines.append(f"{name} {image.width} {image.height}\n")
     expected.append(image.tobytes())
 (out / "jpegs.txt").write_text("".join(lines))
