@@ -11,9 +11,27 @@ use shufflenet::weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A checkpoint of the library's tests, of 3 classes.
-fn checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/weights/zip.pth")
+/// A checkpoint of 3 classes, and the same as safetensors without metadata. It is the library's tests', which
+/// is always wholly sure, with smaller weights in its last layer.
+fn checkpoint(folder: &Path) -> (PathBuf, PathBuf) {
+    let (checkpoint, bare) = (folder.join("model.pth"), folder.join("bare.safetensors"));
+    let convert = |from: &Path| run(["convert", text(from), text(&bare)]).success();
+    // The old form has no checksums.
+    let sure = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/weights/stream.pth");
+    convert(&sure);
+    let (mut bytes, tensors) = (fs::read(sure).unwrap(), fs::read(&bare).unwrap());
+    let tensors = SafeTensors::deserialize(&tensors).unwrap();
+    for name in ["fc.weight", "fc.bias"] {
+        let values = tensors.tensor(name).unwrap().data();
+        let at = bytes.windows(values.len()).position(|window| window == values).unwrap();
+        for value in bytes[at..][..values.len()].as_chunks_mut().0 {
+            *value = (f32::from_le_bytes(*value) / 1000.0).to_le_bytes();
+        }
+    }
+    fs::write(&checkpoint, bytes).unwrap();
+    convert(&checkpoint);
+    assert_eq!(texts(&bare), []);
+    (checkpoint, bare)
 }
 
 /// The answers about two pictures that are not square.
@@ -34,13 +52,12 @@ fn texts(file: &Path) -> Vec<(String, String)> {
 #[test]
 fn options_say_what_a_checkpoint_cannot() {
     let folder = folder("description_checkpoint");
-    let (bare, names) = (folder.join("bare.safetensors"), folder.join("names.txt"));
-    run(["convert", text(&checkpoint()), text(&bare)]).success();
-    assert_eq!(texts(&bare), []);
+    let ((checkpoint, bare), names) = (checkpoint(&folder), folder.join("names.txt"));
     fs::write(&names, "cat\nblack dog\nörtlich\n").unwrap();
     let plain = classify(&bare, &[]).success();
     let labels = r#"["cat","black dog","örtlich"]"#;
-    let cases: [(&[&str], &[(&str, &str)]); 8] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 8] = [
         (&["--crop", "96"], &[("crop", "96")]),
         (&["--resize", "224"], &[("resize", "224")]),
         (&["--fit", "stretch"], &[("fit", "stretch")]),
@@ -79,10 +96,9 @@ fn options_say_what_a_checkpoint_cannot() {
         describe(&described, said);
         let expected = classify(&described, &[]).success();
         assert_ne!(expected, plain, "{options:?}");
-        assert_eq!(classify(&checkpoint(), options).success(), expected, "{options:?}");
+        assert_eq!(classify(&checkpoint, options).success(), expected, "{options:?}");
 
         let converted = folder.join("converted.safetensors");
-        let checkpoint = checkpoint();
         let convert = ["convert", text(&checkpoint), text(&converted)];
         run([&convert[..], options].concat()).success();
         assert_eq!(classify(&converted, &[]).success(), expected, "{options:?}");
@@ -141,15 +157,15 @@ fn evaluate_takes_them() {
     }
     let pictures = folder.join("pictures");
     let options = ["--fit", "pad", "--crop", "64", "--mean", "0,0,0", "--labels", text(&names)];
-    let converted = folder.join("converted.safetensors");
-    run([&["convert", text(&checkpoint()), text(&converted)], &options[..]].concat()).success();
+    let ((checkpoint, _), converted) = (checkpoint(&folder), folder.join("converted.safetensors"));
+    run([&["convert", text(&checkpoint), text(&converted)], &options[..]].concat()).success();
     let evaluate = |weights: &Path, options: &[&str]| {
         let arguments = ["evaluate", text(&pictures), "--json", "--weights", text(weights)];
         let mut report = run([&arguments[..], options].concat()).json();
         report.as_object_mut().unwrap().retain(|key, _| !key.contains("second"));
         report
     };
-    assert_eq!(evaluate(&checkpoint(), &options), evaluate(&converted, &[]));
+    assert_eq!(evaluate(&checkpoint, &options), evaluate(&converted, &[]));
 }
 
 #[test]
