@@ -90,10 +90,12 @@ fn where_nothing_chooses_the_keys_are_listed() {
     let none = |keys| {
         format!("no dictionary in it has a ShuffleNet v2's tensors; its keys are {keys}; save")
     };
-    let cases: [(&[(&str, &[u8])], String); 4] = [
+    let not_a_tensor = "entry `conv1.0.weight` of the state dict is not a tensor".to_owned();
+    let cases: [(&[(&str, &[u8])], String); 5] = [
         (&[("net", one), ("epoch", number), ("teacher", other)], under("`net`, `teacher`")),
         (&[("ema", one), ("model", other), ("model_ema", other)], under("`ema`, `model_ema`")),
         (&[("epoch", number), ("model", b"ca\nB\n)R")], none("`epoch`, `model`")),
+        (&[("conv1.0.weight", b"N"), ("fc.bias", number)], not_a_tensor),
         (&[("state_dict", b"}"), ("loss", number)], none("`state_dict`, `loss`")),
     ];
     for (entries, expected) in cases {

@@ -33,7 +33,8 @@ pub(super) fn choose<'a>(
     entries: &[(Value, Value)],
     allowance: &mut Allowance,
 ) -> Result<Option<Choice<'a>>, Error> {
-    if entries.is_empty() || entries.iter().any(|&(key, value)| is_of_network(pickle, key, value)) {
+    // What stands under a network's names is to be its tensors, even where it is something else.
+    if entries.is_empty() || entries.iter().any(|&(key, _)| is_name(pickle, key)) {
         return Ok(None);
     }
     let networks = networks(pickle, allowance)?;
@@ -79,7 +80,8 @@ fn rank(key: &[u8]) -> usize {
 fn networks(pickle: &Pickle<'_>, allowance: &mut Allowance) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for (owner, key, value) in pickle.everything() {
-        if owner.kind() == Kind::Dict && is_of_network(pickle, key, value) {
+        let tensor = owner.kind() == Kind::Dict && value.kind() == Kind::Tensor;
+        if tensor && is_name(pickle, key) {
             allowance.push(&mut found, owner)?;
         }
     }
@@ -87,8 +89,8 @@ fn networks(pickle: &Pickle<'_>, allowance: &mut Allowance) -> Result<Vec<Value>
     Ok(found)
 }
 
-fn is_of_network(pickle: &Pickle<'_>, key: Value, value: Value) -> bool {
-    let name = (value.kind() == Kind::Tensor).then(|| pickle.text(key)).flatten();
+fn is_name(pickle: &Pickle<'_>, key: Value) -> bool {
+    let name = pickle.text(key);
     name.is_some_and(|name| NAMES.iter().any(|end| name.ends_with(end.as_bytes())))
 }
 
