@@ -27,12 +27,12 @@ fn every_form_of_checkpoint_becomes_the_same_model() {
         let parameters = weights::load(&from).unwrap().architecture().parameters();
         assert!(parameters < 1000, "no comma in {parameters}");
         let size = format!("{},{:03}", size / 1000, size % 1000);
-        let from = match name {
+        let key = match name {
             "training.pth" => ", from `model_ema`",
             "distributed.pth" => ", from `state_dict`",
             _ => "",
         };
-        let model = format!("custom, 3 classes, {parameters} parameters, {size} bytes{from}");
+        let model = format!("custom, 3 classes, {parameters} parameters, {size} bytes{key}");
         assert_eq!(said, format!("{}: {model}\n", to.display()));
 
         let bytes = fs::read(&to).unwrap();
