@@ -292,8 +292,12 @@ fn what_may_have_no_end_is_not_opened() {
 
 #[test]
 fn threads_change_nothing() {
-    let model = tiny_model(&folder("classify_threads"), 3);
-    let pictures = picture("");
+    let folder = folder("classify_threads");
+    let (model, pictures) = (tiny_model(&folder, 3), folder.join("pictures"));
+    fs::create_dir(&pictures).unwrap();
+    for (name, _, _) in decoded_pictures() {
+        fs::copy(picture(&name), pictures.join(name)).unwrap();
+    }
     let with = |threads: &str| {
         let arguments = ["--weights", text(&model), "--json", "--threads", threads];
         run([&["classify", text(&pictures)][..], &arguments].concat()).success()
