@@ -11,6 +11,7 @@ mod support;
 
 mod camera;
 mod fast_math;
+mod few_channels;
 mod golden;
 mod image;
 mod kernels;
