@@ -1,6 +1,6 @@
 //! Depthwise convolutions 3x3 of stride 1 and 2.
 //!
-//! `cargo bench --bench depthwise`; `-- avx2` measures kernels with that in their name.
+//! `cargo bench -p shufflenet-benches --bench depthwise`; `-- avx2` measures kernels with that in their name.
 
 #![allow(missing_docs)] // of what the macros make
 

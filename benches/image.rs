@@ -1,6 +1,6 @@
 //! A frame of a camera to the square that a network looks at.
 //!
-//! `cargo bench --bench image`; `-- 1280x720` measures frames of that size.
+//! `cargo bench -p shufflenet-benches --bench image`; `-- 1280x720` measures frames of that size.
 
 #![allow(missing_docs)] // of what the macros make
 

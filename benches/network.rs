@@ -1,6 +1,6 @@
 //! Whole images at the paper's widths, at every level that this CPU has.
 //!
-//! `cargo bench --bench network`
+//! `cargo bench -p shufflenet-benches --bench network`
 
 #![allow(missing_docs)] // of what the macros make
 

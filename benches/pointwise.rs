@@ -1,6 +1,6 @@
 //! Pointwise convolutions, the last one with its mean, and the fully connected layer.
 //!
-//! `cargo bench --bench pointwise`; `-- avx2` measures kernels with that in their name.
+//! `cargo bench -p shufflenet-benches --bench pointwise`; `-- avx2` measures kernels with that in their name.
 
 #![allow(missing_docs)] // of what the macros make
 

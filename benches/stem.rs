@@ -1,6 +1,6 @@
 //! The first convolution, and the max pool after it.
 //!
-//! `cargo bench --bench stem`; `-- avx2` measures kernels with that in their name.
+//! `cargo bench -p shufflenet-benches --bench stem`; `-- avx2` measures kernels with that in their name.
 
 #![allow(missing_docs)] // of what the macros make
 

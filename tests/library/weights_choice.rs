@@ -52,11 +52,14 @@ fn taken(entries: &[(&str, &[u8])]) -> Result<String, String> {
     Ok(state.checkpoint_key().unwrap_or_default().to_owned())
 }
 
+/// Keys of a checkpoint, and what is pickled under them.
+type Entries<'a> = &'a [(&'a str, &'a [u8])];
+
 #[test]
 fn averaged_weights_are_preferred_and_then_the_usual_keys() {
     let (right, wrong, number) = (&*network("0"), &*network("1"), &*int(7));
     let metric = &*dictionary([("loss", tensor("1", ELEMENTS, 0, &[], &[]))]);
-    let cases: [(&str, &[(&str, &[u8])]); 15] = [
+    let cases: [(&str, Entries<'_>); 15] = [
         ("state_dict_ema", &[("state_dict", wrong), ("state_dict_ema", right)]),
         ("model_ema", &[("model_ema", right), ("state_dict", wrong), ("model", wrong)]),
         ("ema", &[("model_state_dict", wrong), ("ema", right), ("epoch", number)]),
@@ -91,7 +94,7 @@ fn where_nothing_chooses_the_keys_are_listed() {
         format!("no dictionary in it has a ShuffleNet v2's tensors; its keys are {keys}; save")
     };
     let not_a_tensor = "entry `conv1.0.weight` of the state dict is not a tensor".to_owned();
-    let cases: [(&[(&str, &[u8])], String); 5] = [
+    let cases: [(Entries<'_>, String); 5] = [
         (&[("net", one), ("epoch", number), ("teacher", other)], under("`net`, `teacher`")),
         (&[("ema", one), ("model", other), ("model_ema", other)], under("`ema`, `model_ema`")),
         (&[("epoch", number), ("model", b"ca\nB\n)R")], none("`epoch`, `model`")),
