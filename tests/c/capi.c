@@ -1397,6 +1397,10 @@ static void *run_inherited(void *unused) {
     return NULL;
 }
 
+#ifndef EMULATED
+#define EMULATED 0
+#endif
+
 /* A session is freed in a forked process, which has none of its threads, at rest and during a run. */
 static void test_forks(void) {
     enum { S = 128 };
@@ -1654,7 +1658,7 @@ int main(int argc, char **argv) {
     test_results();
     test_threads();
     test_busy();
-    test_forks();
+    if (!EMULATED) test_forks(); /* qemu loses count of its own threads */
     test_pointwise();
     test_depthwise();
 #ifdef TEST_PANIC
