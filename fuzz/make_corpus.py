@@ -42,7 +42,7 @@ def main():
         "shufflenet.labels": '["\\"a\\u0062"]',
         "shufflenet.resize": "40",
         "shufflenet.crop": "32",
-        "shufflenet.mean": "[0.5, -1e-1, 0]",
+        "shufflenet.mean": "[0.5, 10e-2, 0]",
         "shufflenet.std": "[1, 1, 1]",
         "shufflenet.channels": "rgb",
         "shufflenet.provenance": "a seed",

@@ -104,8 +104,9 @@ fn the_resize_follows_fit_and_crop() {
 
 #[test]
 fn unknown_keys_are_errors_that_list_the_known() {
-    let known = "shufflenet.channels, shufflenet.crop, shufflenet.fit, shufflenet.labels, \
-                 shufflenet.mean, shufflenet.provenance, shufflenet.resize, shufflenet.std";
+    let known = "shufflenet.channels, shufflenet.crop, shufflenet.epsilon, shufflenet.fit, \
+                 shufflenet.labels, shufflenet.mean, shufflenet.provenance, shufflenet.resize, \
+                 shufflenet.std, shufflenet.stem_stride";
     for key in ["shufflenet.lables", "shufflenet.new", "shufflenet.", "shufflenet.Mean"] {
         let error = load(&[ALL[1], (key, "[0,0,0]")]).unwrap_err().to_string();
         assert_eq!(error, format!("metadata `{key}` is unknown, expected one of {known}"));
