@@ -1,5 +1,5 @@
 //! Pointwise convolution, of all pixels or with their mean. Tiles are inlined, for a call stores registers; but in a debug
-//! build, which takes the compiler a third of the time so.
+//! build, for which the compiler takes less time so.
 
 use std::arch::aarch64::float32x4_t;
 
