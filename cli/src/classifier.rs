@@ -1,8 +1,8 @@
 //! From a picture to logits, with memory that is kept between pictures.
 
-use crate::decode::Picture;
 use shufflenet::image::{PixelFormat, Pixels, Preprocessor};
 use shufflenet::{Input, Network, Session, SessionOptions};
+use shufflenet_pictures::Picture;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 

@@ -4,7 +4,6 @@ mod checkpoints;
 mod classifier;
 mod commands;
 mod dataset;
-mod decode;
 mod description;
 mod failure;
 mod files;

@@ -1,8 +1,8 @@
 //! Which pictures the user means: files, and all that folders hold.
 
-use crate::decode::{self, Format, Picture};
 use crate::failure;
 use crate::files;
+use shufflenet_pictures::{Format, Picture};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -38,7 +38,10 @@ impl PictureFile {
     pub fn open(&self) -> Result<Picture, String> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
-            None => decode::open(&self.path),
+            None => {
+                let bytes = files::read(&self.path, shufflenet_pictures::MAX_FILE)?;
+                shufflenet_pictures::decode(&bytes)
+            }
         }
     }
 }

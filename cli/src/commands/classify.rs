@@ -2,7 +2,6 @@
 
 use super::{print, print_json};
 use crate::classifier::Classifier;
-use crate::decode::Picture;
 use crate::failure::{self, Failure};
 use crate::in_order::in_order;
 use crate::labels::Labels;
@@ -12,6 +11,7 @@ use crate::progress;
 use crate::text::printable;
 use serde::Serialize;
 use shufflenet::{softmax, top_k};
+use shufflenet_pictures::Picture;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! Pictures in one idx file and their classes in another, as MNIST and its followers have them.
 
 use super::idx::{self, Array};
-use crate::decode::{self, Picture};
 use crate::failure::{self, Failure};
+use shufflenet_pictures::{MAX_BYTES, Picture};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,7 @@ impl Pictures {
                 return Err(format!("an array of {found}, expected NxHxW (grey) or NxHxWx3 (RGB)"));
             }
         };
-        if 3 * height as u64 * width as u64 > decode::MAX_BYTES {
+        if 3 * height as u64 * width as u64 > MAX_BYTES {
             return Err(format!("pictures of {height}x{width}, expected smaller ones"));
         }
         Ok(Pictures { file, width, height, channels, bytes: array.bytes })

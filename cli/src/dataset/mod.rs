@@ -8,10 +8,10 @@ mod matching;
 
 pub use class_order::ClassOrder;
 
-use crate::decode::Picture;
 use crate::failure::{self, Failure};
 use crate::labels::Labels;
 use crate::picture_files::PictureFile;
+use shufflenet_pictures::Picture;
 use std::path::Path;
 
 pub struct Dataset {

@@ -321,7 +321,7 @@ fn weights_that_cannot_be_used_are_one_line() {
         ("missing.safetensors", None),
         ("empty.pth", Some(&b""[..])),
         ("cut.safetensors", Some(&whole[..whole.len() - 1])),
-        ("picture.pth", Some(include_bytes!("../data/rgb8.png"))),
+        ("picture.pth", Some(include_bytes!("../../../pictures/tests/data/rgb8.png"))),
     ];
     for (name, content) in files {
         let path = folder.join(name);

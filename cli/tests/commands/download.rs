@@ -1,5 +1,5 @@
 use crate::server::{Server, send, send_status, send_up_to};
-use crate::support::{Run, finish, folder, picture, program, text};
+use crate::support::{Run, data, finish, folder, picture, program, text};
 use shufflenet::weights;
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ const DESCRIBED: &str = "shufflenetv2_x1_5-3c479a10.safetensors";
 /// A small model of 1000 classes in place of x1.5, whose SHA-256 begins with the same eight digits
 /// (`make_stand_in.py`).
 fn stand_in() -> Vec<u8> {
-    fs::read(picture("x1_5_stand_in.safetensors")).unwrap()
+    fs::read(data("x1_5_stand_in.safetensors")).unwrap()
 }
 
 /// The program with a cache of its own, and without a proxy.
@@ -83,7 +83,7 @@ fn a_downloaded_checkpoint_is_used_by_its_name() {
 fn without_it_the_command_is_named() {
     let folder = folder("download_absent");
     let image = picture("orientation1.jpg");
-    fs::copy(picture("x1_5_stand_in.safetensors"), folder.join("x1.0")).unwrap();
+    fs::copy(data("x1_5_stand_in.safetensors"), folder.join("x1.0")).unwrap();
     let run = |arguments: &[&str]| {
         finish(with_cache(&folder.join("cache")).args(arguments).current_dir(&folder))
     };

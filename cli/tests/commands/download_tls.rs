@@ -1,7 +1,7 @@
 //! `download` from a server whose certificate only a test authority vouches for.
 
 use crate::server::{Request, send};
-use crate::support::{Run, finish, folder, picture, text};
+use crate::support::{Run, data, finish, folder, text};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -14,8 +14,8 @@ use std::thread;
 
 /// Starts a server that has x1.5's stand-in, and says where.
 fn start() -> String {
-    let certificate = CertificateDer::from_pem_file(picture("tls/server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(picture("tls/server.key")).unwrap();
+    let certificate = CertificateDer::from_pem_file(data("tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(data("tls/server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -43,7 +43,7 @@ fn answer(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
     if head.is_empty() {
         return Ok(());
     }
-    let content = fs::read(picture("x1_5_stand_in.safetensors"))?;
+    let content = fs::read(data("x1_5_stand_in.safetensors"))?;
     send(&content, &Request { number: 0, head }, &mut stream)?;
     stream.conn.send_close_notify();
     stream.conn.complete_io(&mut stream.sock).map(|_| ())
@@ -61,13 +61,13 @@ fn download(cache: &Path, url: &str, variables: &[(&str, &str)]) -> Run {
 #[test]
 fn authorities_are_those_that_the_environment_names() {
     let (folder, url) = (folder("download_tls"), start());
-    let authority = picture("tls/ca.pem");
+    let authority = data("tls/ca.pem");
     let error = download(&folder.join("unknown"), &url, &[]).error();
     let expected = "no authority that is trusted here has signed its certificate; behind a company's \
                     proxy, name the PEM file of the company's in SSL_CERT_FILE";
     assert!(error.starts_with(&format!("{url}/")) && error.ends_with(expected), "{error}");
     // In place of the system's, not beside them.
-    let other = picture("tls/server.pem");
+    let other = data("tls/server.pem");
     let error = download(&folder.join("other"), &url, &[("SSL_CERT_FILE", text(&other))]).error();
     assert!(!error.contains("SSL_CERT_FILE: "), "{error}");
 

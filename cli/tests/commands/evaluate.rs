@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::fs;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Pictures of the embedded model's classes.
@@ -16,10 +16,9 @@ const EXAMPLES: [(&str, u8); 6] =
 /// The pixels of the examples, 28x28 each.
 fn pixels() -> Vec<u8> {
     let grey = |(name, _): (&str, u8)| {
-        let file = BufReader::new(fs::File::open(example(&format!("{name}.png"))).unwrap());
-        let mut reader = png::Decoder::new(file).read_info().unwrap();
-        let mut grey = vec![0; 28 * 28];
-        assert_eq!(reader.next_frame(&mut grey).unwrap().buffer_size(), grey.len());
+        let file = fs::read(example(&format!("{name}.png"))).unwrap();
+        let grey = shufflenet_pictures::decode(&file).unwrap().rgb.into_iter().step_by(3);
+        assert_eq!(grey.len(), 28 * 28);
         grey
     };
     EXAMPLES.into_iter().flat_map(grey).collect()

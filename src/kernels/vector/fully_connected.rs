@@ -58,9 +58,9 @@ impl Block<'_> {
 /// The CPU has the vector's instructions.
 #[inline(always)]
 unsafe fn added<V: Vector, const N: usize>(mut a: [V; N], b: [V; N]) -> [V; N] {
-    for (a, b) in a.iter_mut().zip(b) {
+    for (i, a) in a.iter_mut().enumerate() {
         // SAFETY: promised by the caller.
-        *a = unsafe { a.add(b) };
+        *a = unsafe { a.add(b[i]) };
     }
     a
 }

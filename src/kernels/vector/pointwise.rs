@@ -464,8 +464,8 @@ impl Mean {
                 }
             }
             unrolled!(ROWS, |i| {
-                for (sum, value) in row_sums.iter_mut().zip(sums[i]) {
-                    *sum = sum.add(value);
+                for (vector, sum) in row_sums.iter_mut().enumerate() {
+                    *sum = sum.add(sums[i][vector]);
                 }
                 pixels += 1;
                 if pixels == self.width {

@@ -77,12 +77,12 @@ pub(super) unsafe fn accumulate<V: Vector, const ROWS: usize, const VECTORS: usi
             } else {
                 four::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
             }
-            groups = groups.map(|group| group.wrapping_add(V::STEP));
+            advance(&mut groups, V::STEP);
             weights = weights.add(V::STEP * steps.input);
         }
         for _ in 0..len % V::STEP {
             one::<V, ROWS, VECTORS, false>(sums, &groups, row_stride, weights, steps);
-            groups = groups.map(|group| group.wrapping_add(1));
+            advance(&mut groups, 1);
             weights = weights.add(steps.input);
         }
     }
@@ -103,9 +103,9 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
 ) {
     // SAFETY: promised by the caller.
     unsafe {
-        let groups = row_groups::<ROWS>(inputs, row_stride);
+        let mut groups = row_groups::<ROWS>(inputs, row_stride);
         four::<V, ROWS, VECTORS, true>(sums, &groups, row_stride, weights, steps);
-        let groups = groups.map(|group| group.wrapping_add(4));
+        advance(&mut groups, 4);
         four::<V, ROWS, VECTORS, true>(
             sums,
             &groups,
@@ -113,7 +113,7 @@ pub(super) unsafe fn accumulate_nine<V: Vector, const ROWS: usize, const VECTORS
             weights.add(4 * steps.input),
             steps,
         );
-        let groups = groups.map(|group| group.wrapping_add(4));
+        advance(&mut groups, 4);
         one::<V, ROWS, VECTORS, true>(
             sums,
             &groups,
@@ -178,6 +178,14 @@ fn row_groups<const ROWS: usize>(inputs: *const f32, row_stride: usize) -> RowGr
         groups[i] = opaque(groups[i - 1].wrapping_add(3 * row_stride));
     }
     groups
+}
+
+/// A loop, for `array::map` may remain a call where a crate is compiled in several units.
+#[inline(always)]
+fn advance(groups: &mut RowGroups, inputs: usize) {
+    for group in groups {
+        *group = group.wrapping_add(inputs);
+    }
 }
 
 /// Four inputs of each row.
@@ -313,8 +321,9 @@ unsafe fn products<
     unsafe {
         unrolled!(ROWS, |row| {
             let input = V::pick::<I>(quads[row]);
-            for (sum, factor) in sums[row].iter_mut().zip(factors) {
-                *sum = factor.multiply_add_picked::<I>(input, *sum);
+            for vector in 0..VECTORS {
+                let sum = &mut sums[row][vector];
+                *sum = factors[vector].multiply_add_picked::<I>(input, *sum);
                 if SETTLE {
                     *sum = sum.settled();
                 }

@@ -1,4 +1,4 @@
-//! From a picture file to upright RGB pixels.
+//! From a picture file to upright RGB pixels: what the program `shufflenet` reads.
 
 mod exif;
 mod jpeg;
@@ -9,11 +9,8 @@ mod quiet;
 mod tests;
 mod webp;
 
-use crate::files;
-use std::path::Path;
-
 /// Most bytes in a picture file.
-const MAX_FILE: u64 = 512 << 20;
+pub const MAX_FILE: u64 = 512 << 20;
 
 /// Longest side of a picture, in pixels.
 const MAX_SIDE: u32 = 1 << 15;
@@ -23,21 +20,21 @@ pub const MAX_BYTES: u64 = 512 << 20;
 
 /// An upright picture: height x width x 3 bytes, RGB.
 pub struct Picture {
+    /// In pixels.
     pub width: usize,
+    /// In pixels.
     pub height: usize,
+    /// Row by row.
     pub rgb: Vec<u8>,
 }
 
-/// Reads and decodes a picture file.
-pub fn open(path: &Path) -> Result<Picture, String> {
-    let bytes = files::read(path, MAX_FILE)?;
-    // A decoder's panic is that picture's fault, and no reason to leave the others undone.
-    quiet::catch_panic(|| decode(&bytes)).unwrap_or_else(|| Err("its decoder failed".to_owned()))
-}
-
+/// The kinds of files that are read.
 pub enum Format {
+    /// JPEG in several scans, too; not arithmetic, lossless or hierarchical, nor of 12 bits.
     Jpeg,
+    /// PNG, and the first picture of an animated one.
     Png,
+    /// WebP, and the first picture of an animated one.
     WebP,
 }
 
@@ -56,14 +53,16 @@ impl Format {
 /// Decodes a JPEG, PNG or WebP file, recognised by its content, to what Pillow's `convert("RGB")` gives
 /// after `ImageOps.exif_transpose`: alpha is dropped and the colour under it stays, palettes are looked
 /// up, and of 16-bit samples the high byte is taken. But 16-bit grey without alpha saturates at 255, as
-/// it does there.
-fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    match Format::of(bytes) {
-        Some(Format::Jpeg) => jpeg::decode(bytes),
-        Some(Format::Png) => png::decode(bytes),
-        Some(Format::WebP) => webp::decode(bytes),
-        None => Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
-    }
+/// it does there. An error is a sentence about the file.
+pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
+    let decode = match Format::of(bytes) {
+        Some(Format::Jpeg) => jpeg::decode,
+        Some(Format::Png) => png::decode,
+        Some(Format::WebP) => webp::decode,
+        None => return Err("not a picture that can be read: JPEG, PNG and WebP are".to_owned()),
+    };
+    // A decoder's panic is that picture's fault, and no reason to leave the others undone.
+    quiet::catch_panic(|| decode(bytes)).unwrap_or_else(|| Err("its decoder failed".to_owned()))
 }
 
 /// Refuses too large pictures, before memory is taken for them.

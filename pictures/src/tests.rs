@@ -1,4 +1,5 @@
 use super::*;
+use std::path::Path;
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
