@@ -212,9 +212,29 @@ impl BoundStep {
     }
 }
 
-/// Runs an operation on a part to read and one to write. Inlined, so that views stay in registers.
-#[inline(always)]
+/// Runs an operation on a part to read and one to write.
 fn operate(
+    lease: &mut Lease<'_>,
+    (from, to): (Part, Part),
+    (clock, entry): (Clock<'_>, usize),
+    run: impl FnOnce(View<'_>, &mut ViewMut<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    // Once for all: it is more code than to run.
+    #[inline(never)]
+    fn pair<'a>(
+        lease: &'a mut Lease<'_>,
+        from: Part,
+        to: Part,
+    ) -> Result<(View<'a>, ViewMut<'a>), Error> {
+        lease.pair(from, to)
+    }
+    let (from, mut to) = pair(lease, from, to)?;
+    clock.time(entry, || run(from, &mut to))
+}
+
+/// The same for what runs often. Inlined, so that views stay in registers.
+#[inline(always)]
+fn operate_often(
     lease: &mut Lease<'_>,
     (from, to): (Part, Part),
     (clock, entry): (Clock<'_>, usize),
@@ -224,7 +244,7 @@ fn operate(
     clock.time(entry, || run(from, &mut to))
 }
 
-/// Once for all layers: to find parts is more code than to run.
+/// Once for all layers.
 #[inline(never)]
 fn pointwise(
     operation: &Pointwise,
@@ -232,7 +252,23 @@ fn pointwise(
     parts: (Part, Part),
     clock: (Clock<'_>, usize),
 ) -> Result<(), Error> {
-    operate(lease, parts, clock, |from, to| operation.run(&from, to))
+    operate_often(lease, parts, clock, |from, to| operation.run(&from, to))
+}
+
+/// Rows of an image's depthwise convolution, once for all layers. Of the part to read, the view becomes an image of
+/// `height` rows whose first is `first`.
+#[inline(never)]
+fn depthwise(
+    operation: &Depthwise3x3,
+    lease: &mut Lease<'_>,
+    parts: (Part, Part),
+    [width, first, height]: [usize; 3],
+    rows: Range<usize>,
+    clock: (Clock<'_>, usize),
+) -> Result<(), Error> {
+    operate_often(lease, parts, clock, |from, to| {
+        operation.run_rows(&ImageRows::ring(from, width, first, height)?, rows, to)
+    })
 }
 
 impl Stem {
@@ -296,7 +332,7 @@ impl Stem {
 }
 
 fn downsample(
-    (depthwise, project, branch): (&Depthwise3x3, &Pointwise, &Branch),
+    (branch1, project, branch): (&Depthwise3x3, &Pointwise, &Branch),
     s: &DownsampleStep,
     lease: &mut Lease<'_>,
     image: usize,
@@ -318,14 +354,12 @@ fn downsample(
         let rows = 0..band.len() * width;
         let from = (Areas::INPUT, 0..input_rows.len() * in_width);
         let parts = (from, (Areas::BRANCH1_ROWS, rows.clone()));
-        operate(lease, parts, (clock, entry(s.layer)), |from, to| {
-            let from = ImageRows::ring(from, in_width, first_input, in_height)?;
-            depthwise.run_rows(&from, band.clone(), to)
-        })?;
+        let image = [in_width, first_input, in_height];
+        depthwise(branch1, lease, parts, image, band.clone(), (clock, entry(s.layer)))?;
         let parts = (ring.all(), (Areas::BRANCH2_ROWS, rows));
-        operate(lease, parts, (clock, entry(s.layer + 3)), |from, to| {
-            branch.depthwise.run_rows(&ring.image(from, 0, in_height)?, band.clone(), to)
-        })?;
+        let image = [in_width, 0, in_height];
+        let clock_of = (clock, entry(s.layer + 3));
+        depthwise(&branch.depthwise, lease, parts, image, band.clone(), clock_of)?;
         // Where memory is shared: input rows that later bands read lie behind these.
         let rows = first_output + band.start..first_output + band.end;
         let (from, to) = (0..band.len() * width, pixels(rows, s.rows.start, width));
@@ -370,10 +404,9 @@ fn unit(
             let first = done - done % height;
             let end = band.end.min(first + height);
             let out = (Areas::ROWS, (done - band.start) * width..(end - band.start) * width);
-            operate(lease, (ring.all(), out), (clock, entry(s.layer + 1)), |from, to| {
-                let image = ring.image(from, first, height)?;
-                branch.depthwise.run_rows(&image, done - first..end - first, to)
-            })?;
+            let (parts, image) = ((ring.all(), out), [width, first, height]);
+            let (rows, clock_of) = (done - first..end - first, (clock, entry(s.layer + 1)));
+            depthwise(&branch.depthwise, lease, parts, image, rows, clock_of)?;
             done = end;
         }
         // Rows that the next band still reads come after these.

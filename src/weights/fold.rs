@@ -25,7 +25,7 @@ pub(super) fn fold(
     let weight = state.get(&format!("{}.weight", layer.name))?;
     let Some(norm) = &layer.batch_norm else {
         let bias = state.get(&format!("{}.bias", layer.name))?;
-        let mut all = |tensor, rows| scaled(reader, tensor, rows, |_| 1.0);
+        let mut all = |tensor, rows| scaled(reader, tensor, rows, None);
         return Ok(LayerWeights { weight: all(weight, layer.outputs)?, bias: all(bias, 1)? });
     };
     let part = |part| state.get(&format!("{norm}.{part}"));
@@ -53,7 +53,7 @@ pub(super) fn fold(
         }
     }
     check(variance, 0, &scales)?;
-    let weight = scaled(reader, weight, layer.outputs, |channel| scales[channel])?;
+    let weight = scaled(reader, weight, layer.outputs, Some(&scales))?;
     check(beta, 0, &bias)?;
     Ok(LayerWeights { weight, bias })
 }
@@ -66,19 +66,20 @@ pub(super) fn swap_red_and_blue(stem: &mut LayerWeights) {
     }
 }
 
-/// A tensor's elements times the scale of their channel, each rounded to f32; it must be finite then. An
+/// A tensor's elements times the scale of their channel, if there is one, each rounded to f32; it must be finite then. An
 /// element that is not finite in the file is not finite afterwards, whatever the scale.
 fn scaled(
     reader: &mut Reader<'_>,
     tensor: &Tensor<'_>,
     channels: usize,
-    scale: impl Fn(usize) -> f64,
+    scales: Option<&[f64]>,
 ) -> Result<Vec<f32>, Error> {
     let per_channel = tensor.len() / channels;
     let mut values = Vec::with_capacity(packing_room(per_channel, channels));
     let mut block = [0.0; BLOCK];
     for channel in 0..channels {
-        let (scale, end) = (scale(channel), (channel + 1) * per_channel);
+        let (scale, end) =
+            (scales.map_or(1.0, |scales| scales[channel]), (channel + 1) * per_channel);
         for first in (channel * per_channel..end).step_by(BLOCK) {
             let block = &mut block[..BLOCK.min(end - first)];
             tensor.read(reader, first, block)?;

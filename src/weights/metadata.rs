@@ -27,9 +27,10 @@ const KEYS: [&str; 10] = [
 /// Largest size that a file may ask for, in pixels: every session takes memory for it.
 const MAX_SIZE: usize = 2048;
 
-/// Colours are in 0 to 1. Whoever leaves the pixels undivided has a deviation of 1 / 255.
-const MEANS: RangeInclusive<f32> = 0.0..=1.0;
-const STDS: RangeInclusive<f32> = 0.001..=10.0;
+/// Colours are in 0 to 1. Whoever leaves the pixels undivided has a deviation of 1 / 255. In words, for to print
+/// floats takes 10 kB of code, and nothing else does.
+const MEANS: (RangeInclusive<f32>, &str) = (0.0..=1.0, "0 to 1");
+const STDS: (RangeInclusive<f32>, &str) = (0.001..=10.0, "0.001 to 10");
 
 /// Longest piece of a wrong text in an error, in characters.
 const EXCERPT: usize = 40;
@@ -118,7 +119,11 @@ fn size(key: &'static str, text: &str) -> Result<usize, Error> {
     size.ok_or_else(|| wrong(key, text, format!("a whole number from 1 to {MAX_SIZE}")))
 }
 
-fn colours(key: &'static str, text: &str, range: RangeInclusive<f32>) -> Result<[f32; 3], Error> {
+fn colours(
+    key: &'static str,
+    text: &str,
+    (range, in_words): (RangeInclusive<f32>, &str),
+) -> Result<[f32; 3], Error> {
     let (mut count, mut numbers) = (0, [0.0; 3]);
     let array = array(text, |p| {
         let number = p.float()?;
@@ -131,9 +136,7 @@ fn colours(key: &'static str, text: &str, range: RangeInclusive<f32>) -> Result<
     match (array, count) {
         (Ok(()), 3) if numbers.iter().all(|number| range.contains(number)) => Ok(numbers),
         (Ok(()), 3) => {
-            let (low, high) = range.into_inner();
-            let expected = format!("numbers from {low} to {high}, of colours divided by 255");
-            Err(wrong(key, text, expected))
+            Err(wrong(key, text, format!("numbers from {in_words}, of colours divided by 255")))
         }
         _ => Err(wrong(key, text, "a JSON array of three numbers")),
     }
@@ -178,9 +181,8 @@ fn wrong(key: &'static str, text: &str, expected: impl Into<String>) -> Error {
 }
 
 fn excerpt(text: &str) -> String {
-    let mut excerpt: String = text.chars().take(EXCERPT).collect();
-    if excerpt.len() < text.len() {
-        excerpt.push('…');
+    match text.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    excerpt
 }

@@ -107,6 +107,7 @@ impl<'a> StateDict<'a> {
         metadata::preprocessing(&self.metadata, &self.architecture()?)
     }
 
+    #[inline(never)] // large, and called from many places
     fn find(&self, name: &str) -> Option<usize> {
         self.tensors.binary_search_by(|t| t.name.as_ref().cmp(name)).ok()
     }

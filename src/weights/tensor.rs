@@ -150,6 +150,7 @@ impl<'a> Tensor<'a> {
 
     /// Reads as many elements as `values` holds, in row-major order from index `first` on. Types that no
     /// weight has give NaN.
+    #[inline(never)] // large, and called from several places
     pub(super) fn read(
         &self,
         reader: &mut Reader<'_>,
