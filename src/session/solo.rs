@@ -24,6 +24,7 @@ impl Solo {
         Room::exclusive(schedule.arena)
     }
 
+    #[inline(never)] // large, and called from two places
     pub fn new(
         binding: &Binding<'_>,
         schedule: Schedule,

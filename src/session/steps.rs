@@ -255,7 +255,7 @@ fn pointwise(
     operate_often(lease, parts, clock, |from, to| operation.run(&from, to))
 }
 
-/// Rows of an image's depthwise convolution, once for all layers. Of the part to read, the view becomes an image of
+/// Rows of an image's depthwise convolution, once for both branches. Of the part to read, the view becomes an image of
 /// `height` rows whose first is `first`.
 #[inline(never)]
 fn depthwise(
@@ -315,7 +315,7 @@ impl Stem {
                                 }
                             }
                             let parts = (image.all(), rows.rows(out.clone()));
-                            operate(lease, parts, (clock, STEM), |from, to| {
+                            operate_often(lease, parts, (clock, STEM), |from, to| {
                                 conv.run_rows(&image.image(from, 0, height)?, out, to)
                             })?;
                         }
@@ -404,9 +404,10 @@ fn unit(
             let first = done - done % height;
             let end = band.end.min(first + height);
             let out = (Areas::ROWS, (done - band.start) * width..(end - band.start) * width);
-            let (parts, image) = ((ring.all(), out), [width, first, height]);
-            let (rows, clock_of) = (done - first..end - first, (clock, entry(s.layer + 1)));
-            depthwise(&branch.depthwise, lease, parts, image, rows, clock_of)?;
+            operate_often(lease, (ring.all(), out), (clock, entry(s.layer + 1)), |from, to| {
+                let image = ring.image(from, first, height)?;
+                branch.depthwise.run_rows(&image, done - first..end - first, to)
+            })?;
             done = end;
         }
         // Rows that the next band still reads come after these.

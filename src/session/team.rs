@@ -173,10 +173,10 @@ pub(super) struct Division {
     /// Of one image.
     split: Split,
     /// Of many: so many whole images in a piece, so many pieces, and what each thread does for one. No
-    /// schedule where there are not so many images.
+    /// schedules where there are not so many images.
     group: usize,
     whole: usize,
-    schedule: Option<Schedule>,
+    schedules: Vec<Schedule>,
 }
 
 impl Division {
@@ -205,8 +205,9 @@ impl Division {
             0 => 0,
             _ => batch / (group * threads) * threads,
         };
-        let schedule = (whole > 0).then(|| binding.schedule(group, bands));
-        Some(Division { threads, split, group, whole, schedule })
+        let solos = if whole > 0 { threads } else { 0 };
+        let schedules = (0..solos).map(|_| binding.schedule(group, bands)).collect();
+        Some(Division { threads, split, group, whole, schedules })
     }
 
     /// The memory of all, and each thread's for whole images.
@@ -216,7 +217,7 @@ impl Division {
 
     /// Size of all memory in bytes; `None` where no memory is so large.
     pub fn bytes(&self) -> Option<usize> {
-        let whole = self.schedule.as_ref().map_or(Some(0), |s| Solo::room(s).bytes());
+        let whole = self.schedules.first().map_or(Some(0), |s| Solo::room(s).bytes());
         whole?.checked_mul(self.threads)?.checked_add(self.room().bytes()?)
     }
 }
@@ -239,7 +240,7 @@ impl Team {
         common: Common,
     ) -> Result<Team, Error> {
         let memory = arena.take(division.room()).ok_or_else(|| binding.too_large())?;
-        let Division { threads, split, group, whole, schedule } = division;
+        let Division { threads, split, group, whole, schedules } = division;
         let architecture = binding.network.architecture();
 
         let mut phases = Vec::new();
@@ -263,8 +264,11 @@ impl Team {
         });
         let programs =
             vec![Program::new(phases), Program::new(vec![(Needs::All, images.collect())])];
-        let mut solo = || schedule.clone().map(|s| Solo::new(binding, s, arena)).transpose();
-        let solos = (0..threads).map(|_| solo()).collect::<Result<Vec<_>, Error>>()?;
+        let mut solos: Vec<Option<Solo>> = Vec::with_capacity(threads);
+        for schedule in schedules {
+            solos.push(Some(Solo::new(binding, schedule, arena)?));
+        }
+        solos.resize_with(threads, || None);
 
         let (caller, workers) = Board::open(memory, programs, solos);
         let mut team = Team {

@@ -166,11 +166,12 @@ fn labels(text: &str, classes: usize) -> Result<Vec<Box<str>>, Error> {
     Ok(labels)
 }
 
-/// An array that is all of a text.
+/// An array that is all of a text. Compiled once for all elements.
 fn array(
     text: &str,
-    element: impl FnMut(&mut Parser<'_>) -> Result<(), Unexpected>,
+    mut element: impl FnMut(&mut Parser<'_>) -> Result<(), Unexpected>,
 ) -> Result<(), Unexpected> {
+    let element: &mut dyn FnMut(&mut Parser<'_>) -> Result<(), Unexpected> = &mut element;
     let mut parser = Parser::new(text);
     parser.array(element)?;
     parser.end("the end")

@@ -277,6 +277,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Copies one part to another, neither with floats between its rows.
+    #[inline(never)] // seldom: for edges alone
     pub fn copy(&mut self, from: Part, to: Part) {
         let from = self.find(from);
         let to = self.find_output(to, &[&from]);
