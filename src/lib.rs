@@ -19,7 +19,7 @@ pub mod weights;
 pub mod workload;
 
 pub use error::Error;
-pub use plan::{Network, Plan, StagePlan, UnitPlan};
+pub use plan::{BranchPlan, Network, Plan, StagePlan, UnitPlan};
 pub use session::{
     Activation, Input, Output, Profile, Session, SessionOptions, Threads, softmax, top_k,
 };

@@ -1,6 +1,6 @@
 //! Widths and depths, and the layers that follow from them.
 
-use super::{Layer, LayerKind, Preprocessing};
+use super::{Layer, LayerKind, Preprocessing, Unit};
 use crate::Error;
 
 /// One stage: a unit of stride 2, then units of stride 1.
@@ -146,6 +146,24 @@ impl Architecture {
             relu: false,
         });
         layers
+    }
+
+    /// The units of stage 2, 3 or 4 (here 0, 1 and 2).
+    pub fn units(&self, stage: usize) -> Vec<Unit> {
+        let Stage { units, channels } = self.stages[stage];
+        let inputs = match stage {
+            0 => self.stem_channels,
+            _ => self.stages[stage - 1].channels,
+        };
+        let mut all = vec![Unit::basic(channels); units];
+        all[0] = Unit::downsampling(inputs, channels);
+        all
+    }
+
+    /// How many of the [`layers`](Architecture::layers) a branch of a unit has.
+    pub(crate) fn branch_layers(&self, unit: usize, branch: usize) -> usize {
+        // Of two branches, the first begins with its depthwise convolution.
+        if unit == 0 && branch == 0 { 2 } else { 3 }
     }
 
     /// Height and width of every layer's output, for images of that height and width (each at least

@@ -4,11 +4,15 @@ mod architecture;
 mod description;
 mod layer;
 mod preprocessing;
+mod unit;
 
 pub use architecture::{Architecture, Stage};
 pub(crate) use description::Description;
 pub use layer::{Layer, LayerKind};
 pub use preprocessing::{Fit, Preprocessing};
+pub use unit::{Branch, Channel, Unit};
+#[cfg(test)]
+pub(crate) use unit::{interleaved, made};
 
 use crate::Error;
 

@@ -17,7 +17,7 @@ pub(crate) use step::{
 };
 
 use crate::kernels::ColumnRange;
-use crate::model::Architecture;
+use crate::model::{Architecture, LayerKind};
 use slots::{StageSlots, ranges};
 
 /// Where every channel lies, for a whole network: a pure function of its architecture.
@@ -30,24 +30,31 @@ pub struct Plan {
 /// One stage's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagePlan {
+    /// Columns of the stage's buffer.
+    pub columns: usize,
     /// The units in order.
     pub units: Vec<UnitPlan>,
-    /// `order[i]` is the column in which torchvision's channel `i` of the stage's output lies.
+    /// `order[i]` is the column in which channel `i` of the stage's output lies.
     pub order: Vec<usize>,
 }
 
-/// The columns that a unit's convolutions read and write.
+/// The columns of a unit, by branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitPlan {
-    /// What branch 2 (in unit 0: both branches) reads; of the stage before in unit 0, else of its own.
-    pub reads: Vec<ColumnRange>,
-    /// What branch 1 writes; empty but in unit 0.
-    pub branch1_writes: Vec<ColumnRange>,
-    /// What branch 2 writes.
-    pub branch2_writes: Vec<ColumnRange>,
+    /// One or two.
+    pub branches: Vec<BranchPlan>,
 }
 
-/// The order in which a layer meets its channels, by torchvision's numbers within that layer.
+/// The columns that a branch reads and writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchPlan {
+    /// Of the stage before in unit 0, else of its own.
+    pub reads: Vec<ColumnRange>,
+    /// Of its own stage.
+    pub writes: Vec<ColumnRange>,
+}
+
+/// The order in which a layer meets its channels, by the model's numbers within that layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelOrder {
     /// Of the inputs, as they are read.
@@ -70,43 +77,50 @@ fn natural(channels: usize) -> Vec<usize> {
 impl Plan {
     /// Plans a network of a valid architecture.
     pub(crate) fn new(architecture: &Architecture) -> Plan {
-        let stem = natural(architecture.stem_channels);
-        let mut orders = vec![ChannelOrder { inputs: natural(3), outputs: stem.clone() }];
-        // Torchvision's number of the channel in each column of the buffer read next.
-        let mut columns = stem;
-        let stages = architecture.stages.map(|stage| {
-            let half = stage.channels / 2;
-            let slots = StageSlots::new(stage.channels, stage.units);
-            let units = (0..stage.units).map(|u| {
-                let (branch1, branch2) = slots.slots[u].split_at(slots.slots[u].len() - half);
-                let (reads, inputs) = if u == 0 {
-                    (ranges(&natural(columns.len())), columns.clone())
-                } else {
-                    // The split sends the second half of the channels into the branch.
-                    let consumed = &slots.order[u - 1][half..];
-                    (ranges(consumed), ascending(consumed))
+        let layers = architecture.layers();
+        let mut kinds = layers.iter().map(|layer| (layer.kind, layer.outputs));
+        let mut orders = Vec::with_capacity(layers.len());
+        // The layers of a branch that reads these channels, in this order, and writes these columns.
+        let mut chain = |inputs: Vec<usize>, count: usize, writes: &[usize]| {
+            let kinds: Vec<_> = kinds.by_ref().take(count).collect();
+            let is_matrix =
+                |&(kind, _): &(LayerKind, usize)| !matches!(kind, LayerKind::Depthwise { .. });
+            let last = kinds.iter().rposition(is_matrix);
+            let mut inputs = inputs;
+            for (i, kind) in kinds.iter().enumerate() {
+                let outputs = match is_matrix(kind) {
+                    true if Some(i) == last => ascending(writes),
+                    true => natural(kind.1),
+                    false => inputs.clone(),
                 };
-                let mut layer = |inputs: &[usize], outputs: &[usize]| {
-                    let (inputs, outputs) = (inputs.to_vec(), outputs.to_vec());
-                    orders.push(ChannelOrder { inputs, outputs });
-                };
-                if u == 0 {
-                    layer(&inputs, &inputs);
-                    layer(&inputs, &ascending(branch1));
-                }
-                layer(&inputs, &natural(half));
-                layer(&natural(half), &natural(half));
-                layer(&natural(half), &ascending(branch2));
-                UnitPlan { reads, branch1_writes: ranges(branch1), branch2_writes: ranges(branch2) }
+                orders.push(ChannelOrder { inputs, outputs: outputs.clone() });
+                inputs = outputs;
+            }
+        };
+        chain(natural(3), 1, &natural(architecture.stem_channels));
+        // The columns of the channels that are read next.
+        let mut order = natural(architecture.stem_channels);
+        let stages = std::array::from_fn(|stage| {
+            let units = architecture.units(stage);
+            let slots = StageSlots::new(&units);
+            let planned = units.iter().enumerate().map(|(u, unit)| {
+                let made = &mut &slots.slots[u][..];
+                let branches = unit.branches.iter().enumerate().map(|(b, branch)| {
+                    let columns: Vec<usize> = branch.reads.iter().map(|&i| order[i]).collect();
+                    let writes = made.split_off(..branch.makes).unwrap_or_default();
+                    chain(ascending(&columns), architecture.branch_layers(u, b), writes);
+                    BranchPlan { reads: ranges(&columns), writes: ranges(writes) }
+                });
+                let branches = branches.collect();
+                order.clone_from(&slots.order[u]);
+                UnitPlan { branches }
             });
-            let units = units.collect();
-            let order = slots.order[stage.units - 1].clone();
-            columns = ascending(&order);
-            StagePlan { units, order }
+            let units = planned.collect();
+            StagePlan { columns: slots.columns, units, order: order.clone() }
         });
         let features = natural(architecture.feature_channels);
-        orders.push(ChannelOrder { inputs: columns.clone(), outputs: features.clone() });
-        orders.push(ChannelOrder { inputs: features, outputs: natural(architecture.classes) });
+        chain(ascending(&order), 1, &features);
+        chain(features, 1, &natural(architecture.classes));
         Plan { stages, orders }
     }
 

@@ -334,9 +334,9 @@ impl Schedule {
                         ring,
                         branch1_rows,
                         branch2_rows,
-                        reads: unit.reads.clone(),
-                        branch1_writes: unit.branch1_writes.clone(),
-                        branch2_writes: unit.branch2_writes.clone(),
+                        reads: unit.branches[0].reads.clone(),
+                        branch1_writes: unit.branches[0].writes.clone(),
+                        branch2_writes: unit.branches[1].writes.clone(),
                         next: NextEdges::default(),
                     }));
                     layer += 5;
@@ -358,8 +358,8 @@ impl Schedule {
                         stage: output,
                         ring,
                         band_rows,
-                        reads: unit.reads.clone(),
-                        writes: unit.branch2_writes.clone(),
+                        reads: unit.branches[0].reads.clone(),
+                        writes: unit.branches[0].writes.clone(),
                         edges: Vec::new(),
                         next: NextEdges::default(),
                     }));

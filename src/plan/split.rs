@@ -161,9 +161,10 @@ impl Split {
             let edges = Edges { pieces: &pieces, row, memory: edges };
             for (u, unit) in planned.units.iter().enumerate() {
                 let next = |piece: usize| match planned.units.get(u + 1) {
-                    Some(next) => {
-                        NextEdges { reads: next.reads.clone(), rows: edges.of(u + 1, piece) }
-                    }
+                    Some(next) => NextEdges {
+                        reads: next.branches[0].reads.clone(),
+                        rows: edges.of(u + 1, piece),
+                    },
                     None => NextEdges::default(),
                 };
                 let steps = pieces.iter().cloned().enumerate().map(|(piece, rows)| {
@@ -181,8 +182,8 @@ impl Split {
                             stage: buffer(s + 1),
                             ring,
                             band_rows,
-                            reads: unit.reads.clone(),
-                            writes: unit.branch2_writes.clone(),
+                            reads: unit.branches[0].reads.clone(),
+                            writes: unit.branches[0].writes.clone(),
                             edges: [edges.of(u, piece), edges.beside(u, piece)].concat(),
                             next: next(piece),
                         });
@@ -205,9 +206,9 @@ impl Split {
                         ring,
                         branch1_rows,
                         branch2_rows,
-                        reads: unit.reads.clone(),
-                        branch1_writes: unit.branch1_writes.clone(),
-                        branch2_writes: unit.branch2_writes.clone(),
+                        reads: unit.branches[0].reads.clone(),
+                        branch1_writes: unit.branches[0].writes.clone(),
+                        branch2_writes: unit.branches[1].writes.clone(),
                         next: next(piece),
                     })
                 });

@@ -85,9 +85,13 @@ struct LayerReport {
 #[derive(Serialize)]
 struct UnitReport {
     name: String,
+    branches: Vec<BranchReport>,
+}
+
+#[derive(Serialize)]
+struct BranchReport {
     reads: Vec<Slots>,
-    branch1_writes: Vec<Slots>,
-    branch2_writes: Vec<Slots>,
+    writes: Vec<Slots>,
 }
 
 #[derive(Serialize)]
@@ -132,11 +136,12 @@ fn report(network: &Network, (height, width): (usize, usize), arena_bytes: usize
         ranges.iter().map(|range| Slots { start: range.start, end: range.end() }).collect()
     };
     let units = network.plan().stages().iter().zip(2..).flat_map(|(stage, number)| {
-        stage.units.iter().enumerate().map(move |(u, unit)| UnitReport {
-            name: format!("stage{number}.{u}"),
-            reads: slots(&unit.reads),
-            branch1_writes: slots(&unit.branch1_writes),
-            branch2_writes: slots(&unit.branch2_writes),
+        stage.units.iter().enumerate().map(move |(u, unit)| {
+            let branches = unit.branches.iter().map(|branch| BranchReport {
+                reads: slots(&branch.reads),
+                writes: slots(&branch.writes),
+            });
+            UnitReport { name: format!("stage{number}.{u}"), branches: branches.collect() }
         })
     });
     Report {
@@ -210,12 +215,12 @@ fn for_people(report: &Report) -> String {
 
     let mut units = vec![["unit", "reads", "writes"].map(str::to_owned)];
     for unit in &report.units {
-        if unit.branch1_writes.is_empty() {
-            units.extend(slot_rows(&unit.name, &unit.reads, &unit.branch2_writes));
-        } else {
-            let branch = |n: usize| format!("{}.branch{n}", unit.name);
-            units.extend(slot_rows(&branch(1), &unit.reads, &unit.branch1_writes));
-            units.extend(slot_rows(&branch(2), &unit.reads, &unit.branch2_writes));
+        for (branch, number) in unit.branches.iter().zip(1..) {
+            let name = match unit.branches.len() {
+                1 => unit.name.clone(),
+                _ => format!("{}.branch{number}", unit.name),
+            };
+            units.extend(slot_rows(&name, &branch.reads, &branch.writes));
         }
     }
 

@@ -50,17 +50,18 @@ fn numbers_of_half_width() {
         (names.len(), names[0], names[4], names[15]),
         (16, "stage2.0", "stage3.0", "stage4.3")
     );
+    let branches = |unit: &Value| unit["branches"].as_array().unwrap().clone();
+    let stage3: Vec<Vec<Value>> = units[4..12].iter().map(branches).collect();
     let ranges: Vec<usize> =
-        units[5..12].iter().map(|unit| unit["reads"].as_array().unwrap().len()).collect();
+        stage3[1..].iter().map(|unit| unit[0]["reads"].as_array().unwrap().len()).collect();
     assert_eq!(ranges, [1, 1, 2, 2, 3, 3, 3]);
-    let mut first =
-        [slots(&units[4]["branch1_writes"]), slots(&units[4]["branch2_writes"])].concat();
+    let mut first: Vec<u64> = stage3[0].iter().flat_map(|b| slots(&b["writes"])).collect();
     first.sort();
     assert_eq!(first, (0..96).collect::<Vec<u64>>());
-    for unit in &units[5..12] {
-        assert_eq!(slots(&unit["reads"]).len(), 48, "{unit}");
-        assert_eq!(unit["reads"], unit["branch2_writes"]);
-        assert_eq!(slots(&unit["branch1_writes"]), [0; 0]);
+    for unit in &stage3[1..] {
+        let [branch] = &unit[..] else { panic!("{unit:?}") };
+        assert_eq!(slots(&branch["reads"]).len(), 48, "{branch}");
+        assert_eq!(branch["reads"], branch["writes"]);
     }
 
     let shown = run(["inspect", text(&model)]).success();
