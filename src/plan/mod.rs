@@ -17,7 +17,7 @@ pub(crate) use step::{
 };
 
 use crate::kernels::ColumnRange;
-use crate::model::{Architecture, LayerKind};
+use crate::model::{Architecture, Layer, LayerKind};
 use slots::{StageSlots, ranges};
 
 /// Where every channel lies, for a whole network: a pure function of its architecture.
@@ -64,6 +64,7 @@ pub(crate) struct ChannelOrder {
 }
 
 /// Indices of `columns`, by ascending column.
+#[inline(never)] // it sorts
 fn ascending(columns: &[usize]) -> Vec<usize> {
     let mut pairs: Vec<(usize, usize)> = columns.iter().copied().zip(0..).collect();
     pairs.sort_unstable();
@@ -74,30 +75,36 @@ fn natural(channels: usize) -> Vec<usize> {
     (0..channels).collect()
 }
 
+/// The channel orders of one layer after the other.
+struct Orders<'a> {
+    layers: std::slice::Iter<'a, Layer>,
+    orders: Vec<ChannelOrder>,
+}
+
+impl Orders<'_> {
+    /// The next `count` layers: a branch that reads these channels, in this order, and writes these columns.
+    #[inline(never)] // called from several places
+    fn chain(&mut self, mut inputs: Vec<usize>, count: usize, writes: &[usize]) {
+        let is_matrix = |layer: &Layer| !matches!(layer.kind, LayerKind::Depthwise { .. });
+        let last = self.layers.as_slice()[..count].iter().rposition(is_matrix);
+        for (i, layer) in self.layers.by_ref().take(count).enumerate() {
+            let outputs = match is_matrix(layer) {
+                true if Some(i) == last => ascending(writes),
+                true => natural(layer.outputs),
+                false => inputs.clone(),
+            };
+            self.orders.push(ChannelOrder { inputs, outputs: outputs.clone() });
+            inputs = outputs;
+        }
+    }
+}
+
 impl Plan {
     /// Plans a network of a valid architecture.
     pub(crate) fn new(architecture: &Architecture) -> Plan {
         let layers = architecture.layers();
-        let mut kinds = layers.iter().map(|layer| (layer.kind, layer.outputs));
-        let mut orders = Vec::with_capacity(layers.len());
-        // The layers of a branch that reads these channels, in this order, and writes these columns.
-        let mut chain = |inputs: Vec<usize>, count: usize, writes: &[usize]| {
-            let kinds: Vec<_> = kinds.by_ref().take(count).collect();
-            let is_matrix =
-                |&(kind, _): &(LayerKind, usize)| !matches!(kind, LayerKind::Depthwise { .. });
-            let last = kinds.iter().rposition(is_matrix);
-            let mut inputs = inputs;
-            for (i, kind) in kinds.iter().enumerate() {
-                let outputs = match is_matrix(kind) {
-                    true if Some(i) == last => ascending(writes),
-                    true => natural(kind.1),
-                    false => inputs.clone(),
-                };
-                orders.push(ChannelOrder { inputs, outputs: outputs.clone() });
-                inputs = outputs;
-            }
-        };
-        chain(natural(3), 1, &natural(architecture.stem_channels));
+        let mut orders = Orders { layers: layers.iter(), orders: Vec::with_capacity(layers.len()) };
+        orders.chain(natural(3), 1, &natural(architecture.stem_channels));
         // The columns of the channels that are read next.
         let mut order = natural(architecture.stem_channels);
         let stages = std::array::from_fn(|stage| {
@@ -108,7 +115,7 @@ impl Plan {
                 let branches = unit.branches.iter().enumerate().map(|(b, branch)| {
                     let columns: Vec<usize> = branch.reads.iter().map(|&i| order[i]).collect();
                     let writes = made.split_off(..branch.makes).unwrap_or_default();
-                    chain(ascending(&columns), architecture.branch_layers(u, b), writes);
+                    orders.chain(ascending(&columns), architecture.branch_layers(u, b), writes);
                     BranchPlan { reads: ranges(&columns), writes: ranges(writes) }
                 });
                 let branches = branches.collect();
@@ -119,9 +126,9 @@ impl Plan {
             StagePlan { columns: slots.columns, units, order: order.clone() }
         });
         let features = natural(architecture.feature_channels);
-        chain(ascending(&order), 1, &features);
-        chain(features, 1, &natural(architecture.classes));
-        Plan { stages, orders }
+        orders.chain(ascending(&order), 1, &features);
+        orders.chain(features, 1, &natural(architecture.classes));
+        Plan { stages, orders: orders.orders }
     }
 
     /// Stages 2, 3 and 4.

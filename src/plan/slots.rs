@@ -107,6 +107,7 @@ impl StageSlots {
 }
 
 /// Columns, in any order, as ascending ranges.
+#[inline(never)] // it sorts
 pub(crate) fn ranges(columns: &[usize]) -> Vec<ColumnRange> {
     let mut columns = columns.to_vec();
     columns.sort_unstable();
