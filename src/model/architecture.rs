@@ -148,8 +148,8 @@ impl Architecture {
         layers
     }
 
-    /// The units of stage 2, 3 or 4 (here 0, 1 and 2).
-    pub fn units(&self, stage: usize) -> Vec<Unit> {
+    /// The units of stage 2, 3 or 4 (here 0, 1 and 2), of which there is at least one.
+    pub(crate) fn units(&self, stage: usize) -> Vec<Unit> {
         let Stage { units, channels } = self.stages[stage];
         let inputs = match stage {
             0 => self.stem_channels,

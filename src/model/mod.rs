@@ -10,9 +10,9 @@ pub use architecture::{Architecture, Stage};
 pub(crate) use description::Description;
 pub use layer::{Layer, LayerKind};
 pub use preprocessing::{Fit, Preprocessing};
-pub use unit::{Branch, Channel, Unit};
 #[cfg(test)]
-pub(crate) use unit::{interleaved, made};
+pub(crate) use unit::{Branch, interleaved, made};
+pub(crate) use unit::{Channel, Unit};
 
 use crate::Error;
 

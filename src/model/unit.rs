@@ -4,7 +4,7 @@
 
 /// Where an output channel of a unit comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
+pub(crate) enum Channel {
     /// The input channel of that number, untouched.
     Kept(usize),
     /// What a branch made.
@@ -18,7 +18,7 @@ pub enum Channel {
 
 /// One branch: what it reads, and how many channels it makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Branch {
+pub(crate) struct Branch {
     /// The unit's input channels, in the order in which the first convolution's weights have them.
     pub reads: Vec<usize>,
     /// Output channels.
@@ -27,7 +27,7 @@ pub struct Branch {
 
 /// One unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// One or two.
     pub branches: Vec<Branch>,
     /// Every output channel, in their order. No input is kept twice, and every made channel stands once.

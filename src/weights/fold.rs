@@ -66,8 +66,8 @@ pub(super) fn swap_red_and_blue(stem: &mut LayerWeights) {
     }
 }
 
-/// A tensor's elements times the scale of their channel, if there is one, each rounded to f32; it must be finite then. An
-/// element that is not finite in the file is not finite afterwards, whatever the scale.
+/// A tensor's elements times the scale of their channel, if there is one, each rounded to f32; it must be
+/// finite then. An element that is not finite in the file is not finite afterwards, whatever the scale.
 fn scaled(
     reader: &mut Reader<'_>,
     tensor: &Tensor<'_>,
