@@ -275,9 +275,9 @@ impl Schedule {
         let channels = architecture.stem_channels;
         let mut size = pool;
         let mut shapes = vec![(size[0], volume([size[1], channels]))];
-        for stage in &architecture.stages {
+        for planned in plan.stages() {
             size = halved(size);
-            shapes.push((size[0], volume([size[1], stage.channels])));
+            shapes.push((size[0], volume([size[1], planned.columns])));
         }
         let shared = bands != Bands::Unfused;
         // Where a unit's weights are more than what it reads and writes, images share them.
@@ -307,7 +307,7 @@ impl Schedule {
 
         let (mut size, mut inputs, mut layer, mut late) = (pool, channels, 1, 0);
         for (s, (stage, planned)) in architecture.stages.iter().zip(plan.stages()).enumerate() {
-            let (columns, half) = (stage.channels, stage.channels / 2);
+            let (columns, half) = (planned.columns, stage.channels / 2);
             let (input_size, output_size) = (size, halved(size));
             let [rows, width] = output_size;
             let (input, output) = (memory.buffers[s], memory.buffers[s + 1]);

@@ -118,9 +118,9 @@ impl Split {
         let mut size = pool;
         let mut lens = vec![volume([size[0], size[1], channels])];
         let mut edges = 0;
-        for stage in &architecture.stages {
+        for (stage, planned) in architecture.stages.iter().zip(plan.stages()) {
             size = halved(size);
-            lens.push(volume([size[0], size[1], stage.channels]));
+            lens.push(volume([size[0], size[1], planned.columns]));
             let row = volume([size[1], stage.channels / 2]);
             edges = edges.max(Edges::len(size[0].min(most), row));
         }
@@ -154,7 +154,7 @@ impl Split {
 
         let (mut size, mut inputs, mut layer) = (pool, channels, 1);
         for (s, (stage, planned)) in architecture.stages.iter().zip(plan.stages()).enumerate() {
-            let (columns, half) = (stage.channels, stage.channels / 2);
+            let (columns, half) = (planned.columns, stage.channels / 2);
             let (input_size, output_size) = (size, halved(size));
             let pieces = even(output_size[0], 1, most);
             let row = output_size[1] * half;
