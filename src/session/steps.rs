@@ -286,11 +286,6 @@ impl Stem {
         let rows = Ring::new(StemStep::CONV_RING, s.conv_ring.len / s.channels, conv_width);
         let conv_rows = window_rows_of(&s.rows, s.rows.clone(), 2, conv_height);
         for band in bands(&s.rows, s.band) {
-            // A row of the pool's stands for four of the image, which are about to be read.
-            let own = 4 * band.start..height.min(4 * band.end);
-            if !clock.time(INPUT, || input.is_finite(own, s.image)) {
-                job.finite.store(false, Ordering::Relaxed);
-            }
             for new in rows.pieces(window_rows_of(&s.rows, band.clone(), 2, conv_height)) {
                 let mut in_place = |image: &ImageRows<'_>| {
                     let mut out = lease.output(rows.rows(new.clone()))?;
@@ -321,6 +316,11 @@ impl Stem {
                         }
                     }
                 }
+            }
+            // A row of the pool's stands for four of the image, which the stem has just brought into cache.
+            let own = 4 * band.start..height.min(4 * band.end);
+            if !clock.time(INPUT, || input.is_finite(own, s.image)) {
+                job.finite.store(false, Ordering::Relaxed);
             }
             let out = (StemStep::OUTPUT, pixels(band.clone(), s.rows.start, pool_width));
             operate(lease, (rows.all(), out), (clock, POOL), |from, to| {

@@ -178,12 +178,10 @@ impl<'a> Block<'a> {
         let output = &self.args.output;
         for range in self.outputs {
             let len = (self.len - lane).min(range.len - used);
-            for i in 0..rows {
-                // SAFETY: promised by the caller; the piece lies inside the range.
-                unsafe {
-                    let to = output.data.add((row + i) * output.stride + range.start + used);
-                    copy(from.add(i * MOST + lane), to, len);
-                }
+            // SAFETY: promised by the caller; the piece lies inside the range.
+            unsafe {
+                let to = output.data.add(row * output.stride + range.start + used);
+                copy(from.add(lane), to, len, (rows, output.stride));
             }
             (lane, used) = (lane + len, 0);
             if lane == self.len {
@@ -526,24 +524,29 @@ impl Mean {
     }
 }
 
-/// Copies a few floats: four at a time, of which the last four may be copied twice.
+/// Copies a few floats of each row: four at a time, of which the last four may be copied twice. Rows to read are
+/// [`MOST`] floats apart, those to write `stride`.
 ///
 /// # Safety
-/// Both cover as many floats, none of which are the same.
+/// Both cover as many floats of each row, none of which are the same.
 #[inline(always)]
-unsafe fn copy(from: *const f32, to: *mut f32, len: usize) {
+unsafe fn copy(from: *const f32, to: *mut f32, len: usize, (rows, stride): (usize, usize)) {
     let step = if len < 4 { 1 } else { 4 };
+    // Columns outside: they are few, and their number is looked at once.
     for i in (0..len).step_by(step) {
         let i = i.min(len - step);
-        // SAFETY: promised by the caller; both cover the step.
-        unsafe {
-            match step {
-                1 => to.add(i).write(from.add(i).read()),
-                _ => to
-                    .add(i)
-                    .cast::<[f32; 4]>()
-                    .write_unaligned(from.add(i).cast::<[f32; 4]>().read_unaligned()),
+        let (mut from, mut to) = (from.wrapping_add(i), to.wrapping_add(i));
+        for _ in 0..rows {
+            // SAFETY: promised by the caller; both cover the step.
+            unsafe {
+                match step {
+                    1 => to.write(from.read()),
+                    _ => to
+                        .cast::<[f32; 4]>()
+                        .write_unaligned(from.cast::<[f32; 4]>().read_unaligned()),
+                }
             }
+            (from, to) = (from.wrapping_add(MOST), to.wrapping_add(stride));
         }
     }
 }
