@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use super::decimal;
+
 /// What a text should have held, and where.
 pub(super) struct Unexpected {
     /// Byte of the text.
@@ -86,7 +88,7 @@ impl<'a> Parser<'a> {
         Err(self.unexpected("a whole number of at most the address size"))
     }
 
-    /// A number of any form, rounded; infinite if it is too large.
+    /// A number of any form, rounded to the nearest float, if it is one that [`decimal`] reads.
     pub fn float(&mut self) -> Result<f64, Unexpected> {
         self.peek();
         let begin = self.at;
@@ -99,11 +101,11 @@ impl<'a> Parser<'a> {
             self.skip(b"+-");
             valid &= self.skip_digits() > 0;
         }
-        match self.text[begin..self.at].parse() {
-            Ok(number) if valid => Ok(number),
+        match decimal::parse(&self.text[begin..self.at]) {
+            Some(number) if valid => Ok(number),
             _ => {
                 self.at = begin;
-                Err(self.unexpected("a number"))
+                Err(self.unexpected("a number of at most 19 digits"))
             }
         }
     }

@@ -31,6 +31,7 @@
 //! # Ok::<(), shufflenet::Error>(())
 //! ```
 
+mod decimal;
 mod dtype;
 mod fold;
 mod json;

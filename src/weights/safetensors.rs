@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::json::{Parser, Unexpected, write_string};
 use super::source::Source;
 use super::state_dict::check_count;
-use super::tensor::MAX_RANK;
+use super::tensor::{self, MAX_RANK};
 use super::{Dtype, StateDict, Tensor};
 use crate::Error;
 
@@ -91,7 +91,8 @@ pub(super) fn read_header<'a>(
     })?;
 
     // The format wants every byte of the data to belong to one tensor.
-    tensors.sort_unstable_by_key(|t| (t.place().start, t.size()));
+    let order = |t: &Tensor<'_>| (t.place().start, t.size());
+    tensor::sort(&mut tensors, &|a, b| order(a).cmp(&order(b)));
     let mut end = data.start;
     for tensor in &tensors {
         let begin = tensor.place().start;

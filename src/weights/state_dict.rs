@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::source::Source;
-use super::{Tensor, fold, metadata, safetensors};
+use super::{Tensor, fold, metadata, safetensors, tensor};
 use crate::Error;
 use crate::float_env::DefaultFloatEnv;
 use crate::model::{Architecture, Layer, Model, Preprocessing, Stage};
@@ -63,7 +63,7 @@ impl<'a> StateDict<'a> {
                 tensor.strip_prefix("module.");
             }
         }
-        tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        tensor::sort(&mut tensors, &|a, b| a.name.cmp(&b.name));
         if let Some(pair) = tensors.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(Error::format(format, format!("tensor `{}` stands twice", pair[0].name)));
         }

@@ -141,7 +141,7 @@ fn what_is_said_since_counts_as_the_files() {
 fn wrong_texts_are_errors_with_their_key() {
     let labels = "a JSON array of texts";
     let size = "a whole number from 1 to 2048";
-    let three = "a JSON array of three numbers";
+    let three = "a JSON array of three numbers, each of at most 19 digits";
     let epsilon = "a number above 0 and up to 1";
     let mean = "numbers from 0 to 1, of colours divided by 255";
     let std = "numbers from 0.001 to 10, of colours divided by 255";
