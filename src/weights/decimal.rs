@@ -13,7 +13,8 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     let fraction = fraction.trim_end_matches('0');
     let mut mantissa = 0u64;
     for digit in whole.bytes().chain(fraction.bytes()) {
-        mantissa = mantissa.checked_mul(10)?.checked_add(u64::from(digit.checked_sub(b'0')?))?;
+        let digit = char::from(digit).to_digit(10)?;
+        mantissa = mantissa.checked_mul(10)?.checked_add(digit.into())?;
     }
     if mantissa == 0 {
         return Some(0.0 * sign);
@@ -43,7 +44,18 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_none() {
-        for text in ["18446744073709551616", "1e28", "1e-28", "0.1e-27", "1e99999999999", "1e400"] {
+        for text in [
+            "18446744073709551616",
+            "1e28",
+            "1e-28",
+            "0.1e-27",
+            "1e99999999999",
+            "1e400",
+            "NaN",
+            "inf",
+            "1,",
+            "1e-5 ",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         let most = "18446744073709551615e27";

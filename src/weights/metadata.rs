@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::decimal;
 use super::json::{Parser, Unexpected};
 use crate::Error;
 use crate::model::{Architecture, Description, Fit, Preprocessing};
@@ -61,9 +62,7 @@ pub(super) fn read(
 pub(super) fn epsilon(metadata: &BTreeMap<String, String>) -> Result<f64, Error> {
     let key = "shufflenet.epsilon";
     let Some(text) = metadata.get(key) else { return Ok(1e-5) };
-    let mut parser = Parser::new(text);
-    let epsilon = parser.float().and_then(|epsilon| parser.end("the end").map(|()| epsilon));
-    let epsilon = epsilon.ok().filter(|&epsilon| epsilon > 0.0 && epsilon <= 1.0);
+    let epsilon = decimal::parse(text).filter(|&epsilon| epsilon > 0.0 && epsilon <= 1.0);
     epsilon.ok_or_else(|| wrong(key, text, "a number above 0 and up to 1"))
 }
 
@@ -140,7 +139,11 @@ fn colours(
         (Ok(()), 3) => {
             Err(wrong(key, text, format!("numbers from {in_words}, of colours divided by 255")))
         }
-        _ => Err(wrong(key, text, "a JSON array of three numbers, each of at most 19 digits")),
+        _ => Err(wrong(
+            key,
+            text,
+            "a JSON array of three numbers, with at most 19 digits and exponents to 27",
+        )),
     }
 }
 

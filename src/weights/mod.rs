@@ -15,7 +15,7 @@
 //! | `shufflenet.fit` | `crop` (the default), `stretch` or `pad`: see [`Fit`](crate::model::Fit) |
 //! | `shufflenet.resize` | length after resizing, 1 to 2048 pixels: of the shorter side with `crop`, of both with `stretch`, of the longer with `pad`. Without it, the crop times 256 / 224 (232 / 224 for x1.5 and x2.0) with `crop`, and the crop with the others |
 //! | `shufflenet.crop` | height and width of the centre crop, 1 to 2048 pixels |
-//! | `shufflenet.mean` | JSON array of three numbers, for red, green and blue in 0 to 1 |
+//! | `shufflenet.mean` | JSON array of three numbers of at most 19 digits, for red, green and blue in 0 to 1 |
 //! | `shufflenet.std` | the same, in 0.001 to 10 |
 //! | `shufflenet.channels` | what the network was trained on: `rgb` or `bgr`; it gets RGB here in any case |
 //! | `shufflenet.epsilon` | what batch norm added to the variance: a number above 0 and up to 1; PyTorch's 1e-5 if absent |

@@ -175,12 +175,13 @@ fn wrong_values_are_named_as_they_were_given() {
     let mean = "numbers from 0 to 1, of colours divided by 255";
     let std = "numbers from 0.001 to 10, of colours divided by 255";
     let size = "a whole number from 1 to 2048";
+    let three = "a JSON array of three numbers, with at most 19 digits and exponents to 27";
     let cases = [
         ("mean", "123.675,116.28,103.53", "`[123.675,116.28,103.53]`", mean),
         ("mean", "-1,0,0", "`[-1,0,0]`", mean),
-        ("mean", "NaN,0,0", "`[NaN,0,0]`", "a JSON array of three numbers"),
-        ("mean", "0.5", "`[0.5]`", "a JSON array of three numbers"),
-        ("mean", "a,b,c", "`a,b,c`", "a JSON array of three numbers"),
+        ("mean", "NaN,0,0", "`[NaN,0,0]`", three),
+        ("mean", "0.5", "`[0.5]`", three),
+        ("mean", "a,b,c", "`a,b,c`", three),
         ("std", "-1,-1,-1", "`[-1,-1,-1]`", std),
         ("std", "1,1,1e9", "`[1,1,1000000000]`", std),
         ("crop", "0", "`0`", size),
