@@ -33,6 +33,9 @@ const MAX_SIZE: usize = 2048;
 const MEANS: (RangeInclusive<f32>, &str) = (0.0..=1.0, "0 to 1");
 const STDS: (RangeInclusive<f32>, &str) = (0.001..=10.0, "0.001 to 10");
 
+/// What [`decimal`] reads.
+const WRITTEN: &str = "with at most 19 digits and exponents to 27";
+
 /// Longest piece of a wrong text in an error, in characters.
 const EXCERPT: usize = 40;
 
@@ -63,7 +66,7 @@ pub(super) fn epsilon(metadata: &BTreeMap<String, String>) -> Result<f64, Error>
     let key = "shufflenet.epsilon";
     let Some(text) = metadata.get(key) else { return Ok(1e-5) };
     let epsilon = decimal::parse(text).filter(|&epsilon| epsilon > 0.0 && epsilon <= 1.0);
-    epsilon.ok_or_else(|| wrong(key, text, "a number above 0 and up to 1"))
+    epsilon.ok_or_else(|| wrong(key, text, format!("a number above 0 and up to 1, {WRITTEN}")))
 }
 
 /// Refuses a stem that is not computed here: its weights have the same shapes.
@@ -139,11 +142,7 @@ fn colours(
         (Ok(()), 3) => {
             Err(wrong(key, text, format!("numbers from {in_words}, of colours divided by 255")))
         }
-        _ => Err(wrong(
-            key,
-            text,
-            "a JSON array of three numbers, with at most 19 digits and exponents to 27",
-        )),
+        _ => Err(wrong(key, text, format!("a JSON array of three numbers, {WRITTEN}"))),
     }
 }
 

@@ -142,7 +142,7 @@ fn wrong_texts_are_errors_with_their_key() {
     let labels = "a JSON array of texts";
     let size = "a whole number from 1 to 2048";
     let three = "a JSON array of three numbers, with at most 19 digits and exponents to 27";
-    let epsilon = "a number above 0 and up to 1";
+    let epsilon = "a number above 0 and up to 1, with at most 19 digits and exponents to 27";
     let mean = "numbers from 0 to 1, of colours divided by 255";
     let std = "numbers from 0.001 to 10, of colours divided by 255";
     let fit = "`crop`, `stretch` or `pad`";
@@ -192,6 +192,7 @@ fn wrong_texts_are_errors_with_their_key() {
         ("epsilon", "-1e-5", "`-1e-5`", epsilon),
         ("epsilon", "1.001", "`1.001`", epsilon),
         ("epsilon", "inf", "`inf`", epsilon),
+        ("epsilon", "1e-30", "`1e-30`", epsilon),
         ("epsilon", "NaN", "`NaN`", epsilon),
         ("epsilon", "1e-5 ", "`1e-5 `", epsilon),
         ("epsilon", "", "``", epsilon),
