@@ -100,7 +100,8 @@ fn what_is_said_of_the_training_is_written() {
     assert_eq!(classify(&to, &plain), classify(&from, &[]));
 
     let error = run(["convert", text(&from), text(&to), "--set", "epsilon=2"]).error();
-    assert_eq!(error, "--set epsilon is `2`, expected a number above 0 and up to 1");
+    let expected = "a number above 0 and up to 1, with at most 19 digits and exponents to 27";
+    assert_eq!(error, format!("--set epsilon is `2`, expected {expected}"));
 }
 
 #[test]
